@@ -1,0 +1,351 @@
+//! The actor: the only one on this node that writes its aggregate.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::batch::{Plan, Verdict};
+use super::inbox::{Inbox, Waiting};
+use super::{Answer, CommandError, Served};
+use crate::clock::Clock;
+use crate::domain::aggregate::Command;
+use crate::domain::{Receipt, Rejection, id};
+use crate::store::{Commit, KeyHit, Outcome, Snapshot, Store, StoreError};
+
+/// How long a commit in doubt is tried again, in milliseconds.
+const RESOLVE_FOR_MS: u64 = 10_000;
+/// The first and the longest pause between tries, in milliseconds.
+const PAUSE_MS: (u64, u64) = (20, 500);
+/// How often a batch is decided again because another node was first.
+const CONFLICTS_MAX: usize = 64;
+/// The most commands of one commit.
+const BATCH_MAX: usize = 256;
+
+/// The rules that an aggregate does not hold itself, as they are now.
+pub trait Rules<A: Served>: Send + Sync + Debug + 'static {
+    /// The policy for decisions on this state; `first` is the first command, which may be the one that begins it.
+    fn policy(&self, state: &A, first: Option<&A::Command>) -> Arc<A::Policy>;
+}
+
+/// There are commands in the inbox.
+#[derive(Clone, Copy, Debug)]
+pub struct Wake;
+
+/// What an actor is started with.
+#[derive(Debug)]
+pub struct WriterArguments<A: Served, T> {
+    /// The aggregate.
+    pub id: Uuid,
+    /// Where its commands wait.
+    pub inbox: Arc<Inbox<Waiting<A, T>>>,
+    /// The durable truth.
+    pub store: Arc<dyn Store>,
+    /// The rules in force.
+    pub rules: Arc<dyn Rules<A>>,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// The actor of one aggregate.
+#[derive(Debug)]
+pub struct Writer<A, T>(PhantomData<fn() -> (A, T)>);
+
+impl<A, T> Default for Writer<A, T> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// What the actor knows.
+#[derive(Debug)]
+pub struct WriterState<A: Served, T> {
+    arguments: WriterArguments<A, T>,
+    /// As last committed; none until the first command.
+    state: Option<Arc<A>>,
+}
+
+/// An outcome that stays unknown ends the actor: the next one loads what the store holds.
+#[derive(Debug, thiserror::Error)]
+#[error("the outcome of a commit is not known")]
+struct InDoubt;
+
+impl<A: Served, T: Send + Sync + 'static> Actor for Writer<A, T> {
+    type Msg = Wake;
+    type State = WriterState<A, T>;
+    type Arguments = WriterArguments<A, T>;
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<Wake>,
+        arguments: Self::Arguments,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        Ok(WriterState {
+            arguments,
+            state: None,
+        })
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<Wake>,
+        _message: Wake,
+        state: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        while let Some(batch) = state.arguments.inbox.take(BATCH_MAX) {
+            // boxed, so that the resident task of an idle actor stays small
+            if Box::pin(state.process(batch)).await.is_err() {
+                return Err(InDoubt.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+type Batch<A, T> = Vec<Waiting<A, T>>;
+
+fn answer_all<A: Served, T>(batch: Batch<A, T>, error: &CommandError) {
+    for waiting in batch {
+        // who no longer listens has gone away; the answer is lost with them
+        let _ = waiting.reply.send(Err(error.clone()));
+    }
+}
+
+impl<A: Served, T: Send + Sync + 'static> WriterState<A, T> {
+    fn partition(&self) -> u16 {
+        id::partition(self.arguments.id, self.arguments.store.partitions())
+    }
+
+    fn restore(&self, snapshot: Option<Snapshot>) -> Result<Arc<A>, StoreError> {
+        let Some(snapshot) = snapshot else {
+            return Ok(Arc::new(A::blank(self.arguments.id)));
+        };
+        serde_json::from_str(&snapshot.json)
+            .map(Arc::new)
+            .map_err(|error| StoreError::Corrupt(format!("a snapshot: {error}")))
+    }
+
+    async fn load(&mut self) -> Result<Arc<A>, StoreError> {
+        let snapshot = self.arguments.store.load(self.arguments.id).await?;
+        let state = self.restore(snapshot)?;
+        self.state = Some(Arc::clone(&state));
+        Ok(state)
+    }
+
+    async fn current(&mut self) -> Result<Arc<A>, StoreError> {
+        match &self.state {
+            Some(state) => Ok(Arc::clone(state)),
+            None => self.load().await,
+        }
+    }
+
+    /// Answers every command of a batch, or ends in doubt.
+    async fn process(&mut self, mut batch: Batch<A, T>) -> Result<(), InDoubt> {
+        let mut proven = false;
+        for _ in 0..CONFLICTS_MAX {
+            if batch.is_empty() {
+                return Ok(());
+            }
+            let state = match self.prepare(&mut batch).await {
+                Ok(state) => state,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot load an aggregate");
+                    answer_all(batch, &CommandError::Unavailable);
+                    return Ok(());
+                }
+            };
+            let plan = self.plan(&state, &batch);
+            if plan.rests_on_memory() && !proven && self.arguments.store.is_shared() {
+                // another node may have written since: a refusal must not rest on an old state
+                self.state = None;
+                proven = true;
+                continue;
+            }
+            if !plan.has_events() {
+                batch = self.answer(batch, plan.verdicts, &state, 0);
+                continue;
+            }
+            let (commit, next, verdicts) = plan.into_commit(state.version());
+            match self.settle(&commit).await {
+                Outcome::Committed { position } => {
+                    let next = Arc::new(next);
+                    self.state = Some(Arc::clone(&next));
+                    batch = self.answer(batch, verdicts, &next, position);
+                    proven = true;
+                }
+                Outcome::Duplicate { hits } => batch = self.repeat(batch, &hits, &state),
+                Outcome::Conflict { fresh } => self.state = self.restore(fresh).ok(),
+                Outcome::Regressed => self.state = None,
+                Outcome::Aborted { reason } => {
+                    tracing::warn!(reason, "a commit was refused by the store");
+                    answer_all(batch, &CommandError::Unavailable);
+                    return Ok(());
+                }
+                Outcome::Uncertain { reason } => {
+                    tracing::error!(reason, "the outcome of a commit stays unknown");
+                    answer_all(batch, &CommandError::Uncertain);
+                    return Err(InDoubt);
+                }
+            }
+        }
+        answer_all(batch, &CommandError::Unavailable);
+        Ok(())
+    }
+
+    fn plan(&self, state: &A, batch: &Batch<A, T>) -> Plan<A> {
+        let commands = batch.iter().map(|waiting| &waiting.command);
+        let policy = self.arguments.rules.policy(state, commands.clone().next());
+        Plan::new(state, commands, &policy, self.arguments.clock.now())
+    }
+
+    /// Loads the state and what single commands need to be decided.
+    async fn prepare(&mut self, batch: &mut Batch<A, T>) -> Result<Arc<A>, StoreError> {
+        let state = self.current().await?;
+        for waiting in batch {
+            let Some(key) = waiting.command.target() else {
+                continue;
+            };
+            let store = &self.arguments.store;
+            let hit = store.find_key(self.arguments.id, key.as_str()).await?;
+            let message_seq = hit.and_then(|hit| receipt(&hit).message_seq);
+            waiting.command.set_target(message_seq);
+        }
+        Ok(state)
+    }
+
+    /// Commits; a doubt is settled by trying the very same commit again.
+    async fn settle(&self, commit: &Arc<Commit>) -> Outcome {
+        let give_up = Instant::now()
+            .checked_add(Duration::from_millis(RESOLVE_FOR_MS))
+            .unwrap_or_else(Instant::now);
+        let mut pause = PAUSE_MS.0;
+        let mut in_doubt = false;
+        loop {
+            let outcome = self.arguments.store.commit(Arc::clone(commit)).await;
+            let reason = match outcome {
+                Outcome::Uncertain { reason } => {
+                    in_doubt = true;
+                    reason
+                }
+                // refused now, but an earlier try may have happened
+                Outcome::Aborted { reason } if in_doubt => reason,
+                Outcome::Conflict { .. } | Outcome::Duplicate { .. } if in_doubt => {
+                    match self.ours(commit).await {
+                        Ok(Some(position)) => return Outcome::Committed { position },
+                        Ok(None) => return outcome,
+                        Err(error) => error.to_string(),
+                    }
+                }
+                Outcome::Committed { .. }
+                | Outcome::Duplicate { .. }
+                | Outcome::Conflict { .. }
+                | Outcome::Regressed
+                | Outcome::Aborted { .. } => return outcome,
+            };
+            if Instant::now() >= give_up {
+                return Outcome::Uncertain { reason };
+            }
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            pause = pause.saturating_mul(2).min(PAUSE_MS.1);
+        }
+    }
+
+    /// The position of this commit's first event, if the store holds it.
+    async fn ours(&self, commit: &Commit) -> Result<Option<u64>, StoreError> {
+        let Some(first) = commit.events.first() else {
+            return Ok(None);
+        };
+        let before = first.seq.saturating_sub(1);
+        let store = &self.arguments.store;
+        let records = store.history(commit.aggregate_id, before, 1).await?;
+        Ok(records
+            .first()
+            .filter(|record| record.event.cause == first.cause)
+            .map(|record| record.position))
+    }
+
+    /// Answers what was decided; gives back what has to wait for another commit.
+    fn answer(
+        &self,
+        batch: Batch<A, T>,
+        verdicts: Vec<Verdict>,
+        state: &Arc<A>,
+        position: u64,
+    ) -> Batch<A, T> {
+        let mut later = Vec::new();
+        let mut answered: HashMap<usize, (Receipt, u64)> = HashMap::new();
+        for (number, (waiting, verdict)) in batch.into_iter().zip(verdicts).enumerate() {
+            let (receipt, at, repeat) = match verdict {
+                Verdict::Later => {
+                    later.push(waiting);
+                    continue;
+                }
+                Verdict::Refused(rejection) => {
+                    let _ = waiting.reply.send(Err(rejection.into()));
+                    continue;
+                }
+                Verdict::Accepted(receipt, offset) => {
+                    let at = offset.map_or(0, |offset| position.saturating_add(offset));
+                    if !waiting.command.keys().is_empty() {
+                        answered.insert(number, (receipt.clone(), at));
+                    }
+                    (receipt, at, false)
+                }
+                Verdict::RepeatOf(first) => match answered.get(&first) {
+                    Some((receipt, at)) => (receipt.clone(), *at, true),
+                    None => continue,
+                },
+            };
+            self.reply(waiting, receipt, (at, repeat), state);
+        }
+        later
+    }
+
+    /// Answers repeats with the first receipt; gives back the others.
+    fn repeat(&self, batch: Batch<A, T>, hits: &[KeyHit], state: &Arc<A>) -> Batch<A, T> {
+        let mut others = Vec::new();
+        for waiting in batch {
+            let mut keys = waiting.command.keys().iter();
+            let hit = keys.find_map(|key| hits.iter().find(|hit| hit.key == key.as_str()));
+            match hit {
+                Some(hit) => self.reply(waiting, receipt(hit), (hit.position, true), state),
+                None => others.push(waiting),
+            }
+        }
+        others
+    }
+
+    fn reply(
+        &self,
+        waiting: Waiting<A, T>,
+        receipt: Receipt,
+        (position, repeat): (u64, bool),
+        state: &Arc<A>,
+    ) {
+        let other_body = match (waiting.command.body_hash(), &receipt.body_hash) {
+            (Some(given), Some(known)) => given != known,
+            _ => false,
+        };
+        let answer = if repeat && other_body {
+            Err(Rejection::IdempotencyMismatch.into())
+        } else {
+            Ok(Answer {
+                receipt,
+                repeat,
+                partition: self.partition(),
+                position,
+                state: Arc::clone(state),
+            })
+        };
+        let _ = waiting.reply.send(answer);
+    }
+}
+
+fn receipt(hit: &KeyHit) -> Receipt {
+    serde_json::from_str(&hit.receipt).unwrap_or_default()
+}

@@ -1,0 +1,159 @@
+//! Follows the logs: feeds the view, keeps the settings at hand, and lets subscriptions read on from where they are.
+//!
+//! Subscriptions pull. Each has its own place and reads from a ring of recent entries, or from the view when it is
+//! further behind; what it does not read costs nobody memory, and nothing is lost on the way.
+
+pub mod cursor;
+mod follower;
+mod settings;
+mod tail;
+
+pub use cursor::Cursor;
+pub use settings::Settings;
+pub use tail::{Step, Tail};
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use parking_lot::RwLock;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::sqlite::ReadError;
+use crate::store::{Heads, Store, StoreError};
+use crate::view::{Entry, View};
+
+/// How many recent entries are kept in memory for subscriptions.
+const RING_MAX: usize = 8_192;
+
+/// How far this node has taken in the logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The last entry of this node.
+    pub ordinal: u64,
+    /// The last record of each log.
+    pub heads: Heads,
+    /// From here on, every record was taken in in its log's order.
+    pub floor: Heads,
+    /// The view answers; otherwise it is being built.
+    pub ready: bool,
+}
+
+/// Why the view could not be read or built.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The view.
+    #[error("the view: {0}")]
+    View(#[from] ReadError),
+}
+
+/// The live side of a node; clones share it.
+#[derive(Clone, Debug)]
+pub struct Live {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    store: Arc<dyn Store>,
+    view: View,
+    applied: watch::Sender<Applied>,
+    ring: RwLock<VecDeque<Arc<Entry>>>,
+    settings: ArcSwap<Settings>,
+}
+
+impl Live {
+    /// Reads where the view stands. `run` must be started for it to go on.
+    ///
+    /// # Errors
+    /// The store or the view cannot be read.
+    pub async fn open(store: Arc<dyn Store>, view: View) -> Result<Self, LiveError> {
+        let applied = follower::open(&*store, &view).await?;
+        let settings = Settings::new(view.settings().await?);
+        Ok(Self {
+            shared: Arc::new(Shared {
+                store,
+                view,
+                applied: watch::channel(applied).0,
+                ring: RwLock::new(VecDeque::with_capacity(RING_MAX)),
+                settings: ArcSwap::from_pointee(settings),
+            }),
+        })
+    }
+
+    /// Follows the logs until `stop`.
+    pub async fn run(&self, stop: CancellationToken) {
+        follower::run(&self.shared, &stop).await;
+    }
+
+    /// The settings of all workspaces as of the last record taken in.
+    #[must_use]
+    pub fn settings(&self) -> Arc<Settings> {
+        self.shared.settings.load_full()
+    }
+
+    /// The tables.
+    #[must_use]
+    pub fn view(&self) -> &View {
+        &self.shared.view
+    }
+
+    /// How far this node is.
+    #[must_use]
+    pub fn applied(&self) -> Applied {
+        self.shared.applied.borrow().clone()
+    }
+
+    /// Waits until this node has taken in a record, `timeout` at most; says whether it has.
+    pub async fn wait_for(&self, partition: u16, position: u64, timeout: Duration) -> bool {
+        let mut applied = self.shared.applied.subscribe();
+        let there = |applied: &Applied| {
+            applied
+                .heads
+                .positions
+                .get(usize::from(partition))
+                .is_some_and(|head| *head >= position)
+        };
+        matches!(
+            tokio::time::timeout(timeout, applied.wait_for(there)).await,
+            Ok(Ok(_))
+        )
+    }
+
+    /// Waits until this node has taken in all that the store holds now, so that what is not found is not there.
+    ///
+    /// # Errors
+    /// The store does not answer, or the node is further behind than `timeout`.
+    pub async fn catch_up(&self, timeout: Duration) -> Result<(), StoreError> {
+        let heads = self.shared.store.heads().await?;
+        let mut applied = self.shared.applied.subscribe();
+        let there = |applied: &Applied| {
+            applied.ready
+                && applied
+                    .heads
+                    .positions
+                    .iter()
+                    .zip(&heads.positions)
+                    .all(|(applied, head)| applied >= head)
+        };
+        match tokio::time::timeout(timeout, applied.wait_for(there)).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(StoreError::Unavailable(
+                "this node is still reading the log".into(),
+            )),
+        }
+    }
+
+    /// A subscription's place: after `from`, or after everything taken in so far.
+    ///
+    /// # Errors
+    /// The view cannot be read.
+    pub async fn tail(&self, from: Option<Cursor>) -> Result<Tail, LiveError> {
+        Tail::open(self.clone(), from).await
+    }
+}

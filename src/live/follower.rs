@@ -1,0 +1,248 @@
+//! The one task that takes in the logs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Applied, LiveError, RING_MAX, Settings, Shared};
+use crate::store::{Followed, Heads, Record, Store, StoreError};
+use crate::view::{Entry, View};
+
+/// The most records of one turn.
+const FOLLOW_MAX: usize = 1_024;
+/// The first and the longest pause after a failure, in milliseconds.
+const PAUSE_MS: (u64, u64) = (50, 2_000);
+/// How many aggregates are read at once when the view is built again.
+const REBUILD_PAGE: usize = 256;
+/// How many records of an aggregate are read at once.
+const HISTORY_PAGE: usize = 512;
+
+pub(super) async fn open(store: &dyn Store, view: &View) -> Result<Applied, LiveError> {
+    let heads = store.heads().await?;
+    if view.is_embedded() {
+        let floor = Heads {
+            epoch: heads.epoch,
+            positions: vec![0; heads.positions.len()],
+        };
+        return Ok(Applied {
+            ordinal: heads.positions.first().copied().unwrap_or(0),
+            heads,
+            floor,
+            ready: true,
+        });
+    }
+    let followed = view.followed().await?.filter(|(known, _)| {
+        known.epoch == heads.epoch && known.positions.len() == heads.positions.len()
+    });
+    let Some((known, floor)) = followed else {
+        view.reset().await?;
+        let none = Heads {
+            epoch: heads.epoch,
+            positions: vec![0; heads.positions.len()],
+        };
+        view.set_floor(none.clone()).await?;
+        return Ok(Applied {
+            ordinal: 0,
+            ready: heads == none,
+            heads: none.clone(),
+            floor: none,
+        });
+    };
+    Ok(Applied {
+        ordinal: view.last_ordinal().await?,
+        ready: known == heads,
+        heads: known,
+        floor,
+    })
+}
+
+pub(super) async fn run(shared: &Arc<Shared>, stop: &CancellationToken) {
+    let mut pause = PAUSE_MS.0;
+    let mut target = None;
+    loop {
+        let done = tokio::select! {
+            () = stop.cancelled() => return,
+            done = step(shared, &mut target) => done,
+        };
+        let Err(error) = done else {
+            pause = PAUSE_MS.0;
+            continue;
+        };
+        tracing::warn!(%error, live.pause_ms = pause, "cannot follow the log; trying again");
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_millis(pause)) => {}
+        }
+        pause = pause.saturating_mul(2).min(PAUSE_MS.1);
+    }
+}
+
+async fn step(shared: &Shared, target: &mut Option<Heads>) -> Result<(), LiveError> {
+    let applied = shared.applied.borrow().clone();
+    if !applied.ready && target.is_none() {
+        *target = Some(shared.store.heads().await?);
+    }
+    match shared.store.follow(&applied.heads, FOLLOW_MAX).await? {
+        Followed::Records(records) => take_in(shared, applied, records).await?,
+        Followed::Trimmed => {
+            tracing::info!("the log no longer holds what comes next: reading the aggregates");
+            rebuild(shared).await?;
+        }
+        Followed::EpochChanged => {
+            tracing::warn!("the logs began a new life: building the view again");
+            if !shared.view.is_embedded() {
+                shared.view.reset().await?;
+            }
+            rebuild(shared).await?;
+        }
+    }
+    let there = |target: &Heads| {
+        let applied = shared.applied.borrow();
+        let mut pairs = applied.heads.positions.iter().zip(&target.positions);
+        pairs.all(|(applied, target)| applied >= target)
+    };
+    if target.as_ref().is_some_and(there) {
+        *target = None;
+        shared.applied.send_modify(|applied| applied.ready = true);
+    }
+    Ok(())
+}
+
+async fn take_in(
+    shared: &Shared,
+    applied: Applied,
+    records: Vec<Record>,
+) -> Result<(), LiveError> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    let mut heads = applied.heads;
+    advance(&mut heads, &records);
+    let entries = if shared.view.is_embedded() {
+        records
+            .into_iter()
+            .map(|record| Entry {
+                ordinal: record.position,
+                record,
+            })
+            .collect()
+    } else {
+        shared.view.apply(records, Some(heads.clone())).await?
+    };
+    publish(shared, entries, heads).await
+}
+
+fn advance(heads: &mut Heads, records: &[Record]) {
+    for record in records {
+        if let Some(head) = heads.positions.get_mut(usize::from(record.partition)) {
+            *head = record.position;
+        }
+    }
+}
+
+/// Makes entries visible: first the settings that they changed, then the entries, then the news of them.
+async fn publish(shared: &Shared, entries: Vec<Entry>, heads: Heads) -> Result<(), LiveError> {
+    if entries
+        .iter()
+        .any(|entry| entry.record.event.body.is_setting())
+    {
+        refresh_settings(shared).await?;
+    }
+    let last = entries.last().map(|entry| entry.ordinal);
+    {
+        let mut ring = shared.ring.write();
+        for entry in entries {
+            if ring.len() >= RING_MAX {
+                ring.pop_front();
+            }
+            ring.push_back(Arc::new(entry));
+        }
+    }
+    shared.applied.send_modify(|applied| {
+        applied.ordinal = last.unwrap_or(applied.ordinal);
+        applied.heads = heads;
+    });
+    Ok(())
+}
+
+async fn refresh_settings(shared: &Shared) -> Result<(), LiveError> {
+    let settings = Settings::new(shared.view.settings().await?);
+    shared.settings.store(Arc::new(settings));
+    Ok(())
+}
+
+/// Reads what changed from the aggregates' histories. What comes so is not in the order of the logs: cursors from before
+/// get a gap.
+async fn rebuild(shared: &Shared) -> Result<(), LiveError> {
+    let mut target = shared.store.heads().await?;
+    shared.applied.send_modify(|applied| applied.ready = false);
+    let before = shared.applied.borrow().heads.clone();
+    if !shared.view.is_embedded() {
+        let fresh = before.epoch != target.epoch;
+        for (partition, since) in (0_u16..).zip(&before.positions) {
+            let since = if fresh { 0 } else { *since };
+            rebuild_partition(shared, partition, since).await?;
+            tracing::info!(
+                live.partition = partition,
+                live.partitions = target.positions.len(),
+                "view built"
+            );
+        }
+        target = pass_histories(shared, target).await?;
+        shared.view.set_floor(target.clone()).await?;
+    }
+    refresh_settings(shared).await?;
+    let ordinal = shared.view.last_ordinal().await?;
+    shared.ring.write().clear();
+    shared.applied.send_modify(|applied| {
+        *applied = Applied {
+            ordinal,
+            heads: target.clone(),
+            floor: target,
+            ready: true,
+        };
+    });
+    Ok(())
+}
+
+/// Follows the log past every record that a history may have brought: from there on, order is the log's again.
+async fn pass_histories(shared: &Shared, mut heads: Heads) -> Result<Heads, LiveError> {
+    let passed = shared.store.heads().await?;
+    let is_behind = |heads: &Heads| {
+        let mut pairs = heads.positions.iter().zip(&passed.positions);
+        pairs.any(|(head, passed)| head < passed)
+    };
+    while is_behind(&heads) {
+        let Followed::Records(records) = shared.store.follow(&heads, FOLLOW_MAX).await? else {
+            return Err(StoreError::Unavailable("the log moved on meanwhile".into()).into());
+        };
+        advance(&mut heads, &records);
+        shared.view.apply(records, None).await?;
+    }
+    Ok(heads)
+}
+
+async fn rebuild_partition(shared: &Shared, partition: u16, since: u64) -> Result<(), LiveError> {
+    let mut token = None;
+    loop {
+        let page = shared
+            .store
+            .list(partition, since, token.as_deref(), REBUILD_PAGE)
+            .await?;
+        for id in page.ids {
+            let mut after = 0;
+            loop {
+                let records = shared.store.history(id, after, HISTORY_PAGE).await?;
+                let Some(last) = records.last() else { break };
+                after = last.event.seq;
+                // records that the view has are passed over by their sequence number
+                shared.view.apply(records, None).await?;
+            }
+        }
+        token = page.next;
+        if token.is_none() {
+            return Ok(());
+        }
+    }
+}

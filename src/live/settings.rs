@@ -1,0 +1,72 @@
+//! The settings of all workspaces, at hand.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::domain::{ApiKey, Channel, ChannelPolicy, Workspace};
+
+/// As of some record; a newer one takes its place as a whole.
+#[derive(Debug, Default)]
+pub struct Settings {
+    workspaces: HashMap<Uuid, Arc<Workspace>>,
+    channels: HashMap<Uuid, (Uuid, Channel)>,
+    keys: HashMap<String, (Uuid, ApiKey)>,
+}
+
+impl Settings {
+    /// Indexes workspaces by what is looked up.
+    #[must_use]
+    pub fn new(workspaces: Vec<Workspace>) -> Self {
+        let mut settings = Self::default();
+        for workspace in workspaces {
+            for channel in &workspace.channels {
+                settings
+                    .channels
+                    .insert(channel.id, (workspace.id, channel.clone()));
+            }
+            for key in &workspace.keys {
+                settings
+                    .keys
+                    .insert(key.hash.clone(), (workspace.id, key.clone()));
+            }
+            settings
+                .workspaces
+                .insert(workspace.id, Arc::new(workspace));
+        }
+        settings
+    }
+
+    /// A workspace.
+    #[must_use]
+    pub fn workspace(&self, id: Uuid) -> Option<&Arc<Workspace>> {
+        self.workspaces.get(&id)
+    }
+
+    /// A channel and its workspace.
+    #[must_use]
+    pub fn channel(&self, id: Uuid) -> Option<(Uuid, &Channel)> {
+        self.channels
+            .get(&id)
+            .map(|(workspace, channel)| (*workspace, channel))
+    }
+
+    /// The policy in force on a channel.
+    #[must_use]
+    pub fn policy(&self, channel_id: Uuid) -> ChannelPolicy {
+        let Some((workspace_id, channel)) = self.channel(channel_id) else {
+            return ChannelPolicy::default();
+        };
+        let defaults = self
+            .workspace(workspace_id)
+            .map_or_else(ChannelPolicy::default, |workspace| workspace.policy.clone());
+        channel.policy.over(&defaults)
+    }
+
+    /// The key with this SHA-256, and its workspace.
+    #[must_use]
+    pub fn key(&self, hash: &str) -> Option<(Uuid, &ApiKey)> {
+        self.keys.get(hash).map(|(workspace, key)| (*workspace, key))
+    }
+}

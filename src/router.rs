@@ -1,0 +1,242 @@
+//! The one door for commands: bounds, fairness between channels, and the way to the actor that serves an aggregate.
+
+mod admission;
+mod directory;
+
+pub use admission::{Admission, AdmissionOptions};
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use self::directory::Directory;
+use crate::actor::{Answer, CommandError, Rules, Served};
+use crate::clock::Clock;
+use crate::domain::{
+    Aggregate, Chat, ChatCommand, ChannelPolicy, Rejection, Workspace, WorkspaceCommand, id,
+};
+use crate::live::Live;
+use crate::store::Store;
+
+/// The router's bounds.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouterOptions {
+    /// Commands waiting for one chat.
+    pub waiting_per_chat_max: usize,
+    /// Commands waiting on this node.
+    pub waiting_per_node_max: usize,
+    /// How long a command may take, in milliseconds.
+    pub command_timeout_ms: u64,
+    /// Chats in memory.
+    pub resident_chats_max: usize,
+    /// A chat that nobody asks for so long leaves the memory, in milliseconds.
+    pub idle_after_ms: u64,
+}
+
+impl Default for RouterOptions {
+    fn default() -> Self {
+        Self {
+            waiting_per_chat_max: 1_024,
+            waiting_per_node_max: 65_536,
+            command_timeout_ms: 30_000,
+            resident_chats_max: 100_000,
+            idle_after_ms: 300_000,
+        }
+    }
+}
+
+/// Why the router has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RouterError {
+    /// Too much is waiting; nothing was done.
+    #[error("too many commands are waiting: try again in {retry_after_ms} ms")]
+    Overloaded {
+        /// When to try again.
+        retry_after_ms: u64,
+    },
+    /// The actor said no.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// This node is shutting down; nothing was done.
+    #[error("this node is shutting down")]
+    Closing,
+}
+
+impl From<Rejection> for RouterError {
+    fn from(rejection: Rejection) -> Self {
+        Self::Command(rejection.into())
+    }
+}
+
+/// Where the policies of channels come from.
+pub trait Policies: Send + Sync + Debug + 'static {
+    /// The policy in force on a channel now.
+    fn policy(&self, channel_id: Uuid) -> ChannelPolicy;
+}
+
+impl Policies for Live {
+    fn policy(&self, channel_id: Uuid) -> ChannelPolicy {
+        self.settings().policy(channel_id)
+    }
+}
+
+#[derive(Debug)]
+struct ChatRules(Arc<dyn Policies>);
+
+impl Rules<Chat> for ChatRules {
+    fn policy(&self, state: &Chat, first: Option<&ChatCommand>) -> Arc<ChannelPolicy> {
+        let begins = first.and_then(|command| command.origin.as_ref());
+        let channel_id = match begins {
+            Some((channel_id, _)) if state.seq() == 0 => *channel_id,
+            _ => state.channel_id,
+        };
+        Arc::new(self.0.policy(channel_id))
+    }
+}
+
+#[derive(Debug)]
+struct WorkspaceRules;
+
+impl Rules<Workspace> for WorkspaceRules {
+    fn policy(&self, _state: &Workspace, _first: Option<&WorkspaceCommand>) -> Arc<()> {
+        Arc::new(())
+    }
+}
+
+/// The router of a node; clones share it.
+#[derive(Clone, Debug)]
+pub struct Router {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    chats: Directory<Chat>,
+    workspaces: Directory<Workspace>,
+    admission: Admission,
+    options: RouterOptions,
+}
+
+impl Router {
+    /// A router over a store.
+    ///
+    /// # Errors
+    /// The supervisors cannot be started.
+    pub async fn start(
+        store: Arc<dyn Store>,
+        policies: Arc<dyn Policies>,
+        clock: Clock,
+        options: RouterOptions,
+    ) -> Result<Self, ractor::SpawnErr> {
+        let chats = Directory::start(
+            Arc::clone(&store),
+            Arc::new(ChatRules(policies)),
+            clock.clone(),
+            &options,
+        )
+        .await?;
+        let workspaces =
+            Directory::start(store, Arc::new(WorkspaceRules), clock, &options).await?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                chats,
+                workspaces,
+                admission: Admission::new(AdmissionOptions {
+                    waiting_max: options.waiting_per_node_max,
+                }),
+                options,
+            }),
+        })
+    }
+
+    /// Asks a chat. `channel_id` is whose share of the node's bounds the command takes.
+    ///
+    /// # Errors
+    /// Overload, a refusal, or a store that does not answer.
+    pub async fn chat(
+        &self,
+        chat_id: Uuid,
+        channel_id: Uuid,
+        command: ChatCommand,
+    ) -> Result<Answer<Chat>, RouterError> {
+        let shared = &*self.shared;
+        self.ask(&shared.chats, chat_id, channel_id, command).await
+    }
+
+    /// Asks the chat that a message of this owner on this channel belongs to.
+    ///
+    /// # Errors
+    /// As [`Router::chat`].
+    pub async fn origin(&self, command: ChatCommand) -> Result<Answer<Chat>, RouterError> {
+        let Some((channel_id, external_id)) = &command.origin else {
+            return Err(Rejection::NotFound { what: "chat" }.into());
+        };
+        let chat_id = id::chat(command.workspace_id, *channel_id, external_id);
+        self.chat(chat_id, *channel_id, command).await
+    }
+
+    /// Asks a workspace's settings.
+    ///
+    /// # Errors
+    /// As [`Router::chat`].
+    pub async fn workspace(
+        &self,
+        workspace_id: Uuid,
+        command: WorkspaceCommand,
+    ) -> Result<Answer<Workspace>, RouterError> {
+        let shared = &*self.shared;
+        self.ask(&shared.workspaces, workspace_id, workspace_id, command)
+            .await
+    }
+
+    async fn ask<A: Served>(
+        &self,
+        directory: &Directory<A>,
+        id: Uuid,
+        share: Uuid,
+        command: A::Command,
+    ) -> Result<Answer<A>, RouterError> {
+        let permit = self.shared.admission.admit(share)?;
+        let answer = directory.submit(id, command, permit)?;
+        let limit = Duration::from_millis(self.shared.options.command_timeout_ms);
+        match tokio::time::timeout(limit, answer).await {
+            Ok(Ok(answer)) => Ok(answer?),
+            // the actor ended before it answered, or takes too long: it may have committed
+            Ok(Err(_)) | Err(_) => Err(CommandError::Uncertain.into()),
+        }
+    }
+
+    /// Lets idle chats go, until `stop`.
+    pub async fn run(&self, stop: CancellationToken) {
+        let every = Duration::from_millis((self.shared.options.idle_after_ms / 4).max(10));
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(every) => self.shared.chats.passivate_idle(),
+            }
+        }
+    }
+
+    /// How many chats are in memory.
+    #[must_use]
+    pub fn resident_chats(&self) -> usize {
+        self.shared.chats.len()
+    }
+
+    /// Takes no more commands and waits for those that were taken, `limit` at most.
+    pub async fn close(&self, limit: Duration) {
+        self.shared.admission.close();
+        let drained = async {
+            self.shared.admission.empty().await;
+            self.shared.chats.close().await;
+            self.shared.workspaces.close().await;
+        };
+        if tokio::time::timeout(limit, drained).await.is_err() {
+            tracing::warn!("commands were still waiting at the end");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Opening SQLite files the one way that keeps their promises, and a bounded pool of read-only connections.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
+
+/// How sure a commit must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Every commit is on the disk before it is acknowledged.
+    Full,
+    /// A power cut may take the last commits; for files that can be rebuilt.
+    Rebuildable,
+}
+
+/// The one writing connection of a file.
+///
+/// # Errors
+/// The file cannot be opened or is not a database.
+pub fn open_writer(path: &Path, durability: Durability) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    let synchronous = match durability {
+        Durability::Full => "FULL",
+        Durability::Rebuildable => "OFF",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.pragma_update(None, "cache_size", -65_536)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(connection)
+}
+
+fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.pragma_update(None, "cache_size", -8_192)?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(connection)
+}
+
+/// Why a read brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// SQLite refused or the file is damaged.
+    #[error("{0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// Stored JSON does not read.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    /// The thread that read is gone.
+    #[error("the read was cut off")]
+    CutOff,
+}
+
+/// A bounded pool of read-only connections to one file; reads run off the async threads.
+#[derive(Clone, Debug)]
+pub struct ReadPool {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    turns: Arc<Semaphore>,
+}
+
+impl ReadPool {
+    /// At most `size` reads run at once; the others wait their turn.
+    #[must_use]
+    pub fn new(path: &Path, size: usize) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                path: path.to_owned(),
+                idle: Mutex::new(Vec::with_capacity(size)),
+                turns: Arc::new(Semaphore::new(size)),
+            }),
+        }
+    }
+
+    /// Runs `read` on a connection.
+    ///
+    /// # Errors
+    /// What `read` says, or that no connection could be had.
+    pub async fn read<T, F>(&self, read: F) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
+    {
+        let turn = Arc::clone(&self.shared.turns)
+            .acquire_owned()
+            .await
+            .map_err(|_| ReadError::CutOff)?;
+        let shared = Arc::clone(&self.shared);
+        tokio::task::spawn_blocking(move || {
+            let idle = shared.idle.lock().pop();
+            let connection = match idle {
+                Some(connection) => connection,
+                None => open_reader(&shared.path)?,
+            };
+            let answer = read(&connection);
+            shared.idle.lock().push(connection);
+            drop(turn);
+            answer
+        })
+        .await
+        .map_err(|_| ReadError::CutOff)?
+    }
+
+    /// Closes the idle connections.
+    pub fn close(&self) {
+        self.shared.turns.close();
+        self.shared.idle.lock().clear();
+    }
+}

@@ -1,0 +1,527 @@
+//! The store of production: Redis, in partitions whose keys share a hash tag each.
+//!
+//! What a script does is isolated but not rolled back, so `commit.lua` checks everything before its first write. Pub/sub
+//! is not used: readers block on the streams themselves and read by position.
+
+mod batcher;
+mod keys;
+mod reply;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{Client, Cmd, RedisError, Value};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use self::batcher::Waiting;
+use self::keys::PartitionKeys;
+use super::{
+    Commit, Followed, Heads, KeyHit, Listing, Outcome, Record, Snapshot, Store, StoreError,
+};
+use crate::domain::id;
+
+const SCRIPT: &str = include_str!("redis/commit.lua");
+/// How long a script call may take before its outcome counts as unknown, in milliseconds.
+const COMMIT_TIMEOUT_MS: u64 = 5_000;
+/// How long a question may take, in milliseconds.
+const READ_TIMEOUT_MS: u64 = 5_000;
+/// How long `follow` waits for news, in milliseconds.
+const FOLLOW_WAIT_MS: u64 = 1_000;
+/// How many commits may wait in one partition.
+const QUEUE_MAX: usize = 4_096;
+
+/// How the store is laid out in Redis.
+#[derive(Clone, Debug)]
+pub struct RedisOptions {
+    /// `redis://[user:password@]host[:port][/db]`.
+    pub url: String,
+    /// The first part of every key.
+    pub namespace: String,
+    /// How many logs a new store gets; an existing one keeps its own number.
+    pub partitions: u16,
+    /// How many records each log keeps, about. Histories are kept whole.
+    pub log_retention_records: u64,
+}
+
+/// The store of production.
+#[derive(Debug)]
+pub struct RedisStore {
+    shared: Arc<Shared>,
+    partitions: Vec<PartitionKeys>,
+    queues: Mutex<Vec<mpsc::Sender<Waiting>>>,
+    /// Blocking reads hold up whatever shares their connection.
+    follower: tokio::sync::Mutex<ConnectionManager>,
+    tasks: TaskTracker,
+}
+
+struct Shared {
+    connection: ConnectionManager,
+    namespace: String,
+    script_sha: String,
+    log_retention_records: u64,
+    epochs: Vec<AtomicU64>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Shared")
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A call that brought no answer, or an error as the answer.
+#[derive(Debug)]
+struct Failure {
+    reason: String,
+    /// Redis refused before it ran anything.
+    refused: bool,
+}
+
+impl Failure {
+    fn outcome(&self) -> Outcome {
+        let reason = self.reason.clone();
+        if self.refused {
+            Outcome::Aborted { reason }
+        } else {
+            Outcome::Uncertain { reason }
+        }
+    }
+}
+
+impl From<RedisError> for Failure {
+    fn from(error: RedisError) -> Self {
+        /// Errors that Redis gives before a script runs; any other may come from its middle.
+        const BEFORE: [&str; 12] = [
+            "NOSCRIPT",
+            "OOM",
+            "READONLY",
+            "LOADING",
+            "MISCONF",
+            "NOAUTH",
+            "NOPERM",
+            "BUSY",
+            "MASTERDOWN",
+            "NOREPLICAS",
+            "CLUSTERDOWN",
+            "TRYAGAIN",
+        ];
+        Self {
+            refused: error.code().is_some_and(|code| BEFORE.contains(&code))
+                || error.is_connection_refusal(),
+            reason: error.to_string(),
+        }
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        Self::Unavailable(failure.reason)
+    }
+}
+
+impl Shared {
+    async fn call(&self, command: &Cmd, timeout_ms: u64) -> Result<Value, Failure> {
+        let mut connection = self.connection.clone();
+        call(&mut connection, command, timeout_ms).await
+    }
+
+    /// Sends a prepared EVALSHA; a Redis that does not know the script yet gets it first.
+    async fn script_call(&self, command: Cmd) -> Result<Value, Failure> {
+        let first = self.call(&command, COMMIT_TIMEOUT_MS).await;
+        let Err(failure) = &first else { return first };
+        if !failure.refused || !failure.reason.contains("NOSCRIPT") {
+            return first;
+        }
+        let mut load = redis::cmd("SCRIPT");
+        load.arg("LOAD").arg(SCRIPT);
+        self.call(&load, READ_TIMEOUT_MS).await?;
+        self.call(&command, COMMIT_TIMEOUT_MS).await
+    }
+
+    /// Reads a partition's epoch, or makes one where there is none.
+    async fn refresh_epoch(&self, partition: u16) -> Result<(), StoreError> {
+        let keys = PartitionKeys::new(&self.namespace, partition);
+        let fresh = random_epoch()?;
+        let mut set = redis::cmd("SET");
+        set.arg(&keys.epoch).arg(fresh).arg("NX");
+        self.call(&set, READ_TIMEOUT_MS).await?;
+        let mut get = redis::cmd("GET");
+        get.arg(&keys.epoch);
+        let answer = self.call(&get, READ_TIMEOUT_MS).await?;
+        let epoch = reply::number(Some(&answer))
+            .ok_or_else(|| StoreError::Corrupt(format!("{} is not a number", keys.epoch)))?;
+        if let Some(slot) = self.epochs.get(usize::from(partition)) {
+            slot.store(epoch, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Begins a new life of a partition's log: acknowledged data is gone, and cursors must not seem to fit.
+    async fn renew_epoch(&self, partition: u16) -> Result<(), StoreError> {
+        let keys = PartitionKeys::new(&self.namespace, partition);
+        let mut set = redis::cmd("SET");
+        set.arg(&keys.epoch).arg(random_epoch()?);
+        self.call(&set, READ_TIMEOUT_MS).await?;
+        self.refresh_epoch(partition).await
+    }
+
+    /// One number for all partitions: the change of any changes it.
+    fn epoch(&self) -> u64 {
+        self.epochs.iter().fold(7, |all: u64, epoch| {
+            all.rotate_left(5) ^ epoch.load(Ordering::Acquire)
+        })
+    }
+}
+
+fn random_epoch() -> Result<u64, StoreError> {
+    let random = getrandom::u64().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    // Lua's numbers are exact up to 2^53; the script only compares epochs as text, tools may not
+    Ok((random >> 12) | 1)
+}
+
+async fn call(
+    connection: &mut ConnectionManager,
+    command: &Cmd,
+    timeout_ms: u64,
+) -> Result<Value, Failure> {
+    let answer = tokio::time::timeout(
+        Duration::from_millis(timeout_ms),
+        connection.send_packed_command(command),
+    );
+    match answer.await {
+        Ok(Ok(Value::ServerError(error))) => Err(Failure::from(RedisError::from(error))),
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(Failure {
+            reason: format!("no answer from Redis within {timeout_ms} ms"),
+            refused: false,
+        }),
+    }
+}
+
+async fn connect(client: &Client) -> Result<ConnectionManager, StoreError> {
+    let config = ConnectionManagerConfig::new()
+        .set_response_timeout(None)
+        .set_connection_timeout(Some(Duration::from_secs(2)))
+        .set_number_of_retries(3)
+        .set_max_delay(Duration::from_millis(500));
+    tokio::time::timeout(
+        Duration::from_secs(10),
+        ConnectionManager::new_with_config(client.clone(), config),
+    )
+    .await
+    .map_err(|_| StoreError::Unavailable("no connection to Redis within 10 s".into()))?
+    .map_err(|error| StoreError::Unavailable(error.to_string()))
+}
+
+impl RedisStore {
+    /// Connects, checks that this Redis can keep the promises, and makes the store where there is none.
+    ///
+    /// # Errors
+    /// Redis cannot be reached, is a replica, or may evict keys.
+    pub async fn open(options: RedisOptions) -> Result<Self, StoreError> {
+        let client = Client::open(options.url.as_str())
+            .map_err(|error| StoreError::Refused(format!("the Redis URL: {error}")))?;
+        let connection = connect(&client).await?;
+        let follower = connect(&client).await?;
+        let mut shared = Shared {
+            connection,
+            namespace: options.namespace.clone(),
+            script_sha: String::new(),
+            log_retention_records: options.log_retention_records,
+            epochs: Vec::new(),
+        };
+        check_server(&shared).await?;
+        let count = partition_count(&shared, options.partitions).await?;
+        shared.epochs = (0..count).map(|_| AtomicU64::new(0)).collect();
+        let mut load = redis::cmd("SCRIPT");
+        load.arg("LOAD").arg(SCRIPT);
+        let sha = shared.call(&load, READ_TIMEOUT_MS).await?;
+        shared.script_sha = reply::text(Some(&sha))
+            .ok_or_else(|| StoreError::Corrupt("SCRIPT LOAD gave no name".into()))?
+            .to_owned();
+        for partition in 0..count {
+            shared.refresh_epoch(partition).await?;
+        }
+        let shared = Arc::new(shared);
+        let tasks = TaskTracker::new();
+        let queues = (0..count)
+            .map(|partition| {
+                let (queue, inbox) = mpsc::channel(QUEUE_MAX);
+                tasks.spawn(batcher::run(Arc::clone(&shared), partition, inbox));
+                queue
+            })
+            .collect();
+        tasks.close();
+        Ok(Self {
+            partitions: (0..count)
+                .map(|partition| PartitionKeys::new(&options.namespace, partition))
+                .collect(),
+            shared,
+            queues: Mutex::new(queues),
+            follower: tokio::sync::Mutex::new(follower),
+            tasks,
+        })
+    }
+
+    fn keys(&self, id: Uuid) -> Result<(u16, &PartitionKeys), StoreError> {
+        let partition = id::partition(id, self.partitions());
+        self.partitions
+            .get(usize::from(partition))
+            .map(|keys| (partition, keys))
+            .ok_or_else(|| StoreError::Corrupt("no such partition".into()))
+    }
+
+    async fn read(&self, command: &Cmd) -> Result<Value, StoreError> {
+        Ok(self.shared.call(command, READ_TIMEOUT_MS).await?)
+    }
+
+    async fn read_log(
+        &self,
+        after: &Heads,
+        limit: usize,
+    ) -> Result<Option<HashMap<usize, Vec<Record>>>, StoreError> {
+        let mut read = redis::cmd("XREAD");
+        read.arg("COUNT").arg(limit);
+        read.arg("BLOCK").arg(FOLLOW_WAIT_MS).arg("STREAMS");
+        for keys in &self.partitions {
+            read.arg(&keys.log);
+        }
+        for position in &after.positions {
+            read.arg(format!("{position}-0"));
+        }
+        let mut connection = self.follower.lock().await;
+        let wait = FOLLOW_WAIT_MS.saturating_add(READ_TIMEOUT_MS);
+        let Value::Array(streams) = call(&mut connection, &read, wait).await? else {
+            return Ok(None);
+        };
+        let mut found = HashMap::new();
+        for stream in &streams {
+            let Value::Array(parts) = stream else {
+                continue;
+            };
+            let name = reply::text(parts.first());
+            let place = self
+                .partitions
+                .iter()
+                .position(|keys| Some(keys.log.as_str()) == name);
+            if let (Some(place), Some(entries)) = (place, parts.get(1)) {
+                let partition = u16::try_from(place).unwrap_or(u16::MAX);
+                found.insert(place, reply::entries(partition, entries)?);
+            }
+        }
+        Ok(Some(found))
+    }
+
+    async fn refresh_epochs(&self) -> Result<u64, StoreError> {
+        for partition in 0..self.partitions() {
+            self.shared.refresh_epoch(partition).await?;
+        }
+        Ok(self.shared.epoch())
+    }
+}
+
+/// Refuses a Redis that may lose keys by itself, and warns of one that may lose them in a crash.
+async fn check_server(shared: &Shared) -> Result<(), StoreError> {
+    let config = |name: &'static str| async move {
+        let mut get = redis::cmd("CONFIG");
+        get.arg("GET").arg(name);
+        // managed services forbid CONFIG: what cannot be read is not judged
+        match shared.call(&get, READ_TIMEOUT_MS).await {
+            Ok(Value::Array(pair)) => reply::text(pair.get(1)).map(str::to_owned),
+            _ => None,
+        }
+    };
+    let role = shared.call(&redis::cmd("ROLE"), READ_TIMEOUT_MS).await?;
+    if let Value::Array(parts) = &role
+        && reply::text(parts.first()) == Some("slave")
+    {
+        return Err(StoreError::Refused(
+            "this Redis is a replica: switchboard writes only to a primary".into(),
+        ));
+    }
+    if let Some(policy) = config("maxmemory-policy").await
+        && policy != "noeviction"
+    {
+        return Err(StoreError::Refused(format!(
+            "this Redis may evict keys (maxmemory-policy {policy}): set it to noeviction"
+        )));
+    }
+    if config("appendonly").await.as_deref() == Some("no") {
+        tracing::warn!(
+            "this Redis has no append-only file: a restart loses what came after its last snapshot"
+        );
+    } else if config("appendfsync").await.as_deref() == Some("everysec") {
+        tracing::info!("appendfsync everysec: a crash of Redis may lose its last second");
+    }
+    Ok(())
+}
+
+async fn partition_count(shared: &Shared, wanted: u16) -> Result<u16, StoreError> {
+    let key = format!("{}:partitions", shared.namespace);
+    let mut set = redis::cmd("SET");
+    set.arg(&key).arg(wanted).arg("NX");
+    shared.call(&set, READ_TIMEOUT_MS).await?;
+    let mut get = redis::cmd("GET");
+    get.arg(&key);
+    let answer = shared.call(&get, READ_TIMEOUT_MS).await?;
+    reply::number(Some(&answer))
+        .and_then(|count| u16::try_from(count).ok())
+        .filter(|count| *count > 0)
+        .ok_or_else(|| StoreError::Corrupt(format!("{key} is not a number of partitions")))
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    fn partitions(&self) -> u16 {
+        u16::try_from(self.partitions.len()).unwrap_or(u16::MAX)
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    async fn load(&self, id: Uuid) -> Result<Option<Snapshot>, StoreError> {
+        let (_, keys) = self.keys(id)?;
+        let mut get = redis::cmd("HMGET");
+        get.arg(keys.aggregate(id)).arg("v").arg("s");
+        let Value::Array(parts) = self.read(&get).await? else {
+            return Err(StoreError::Corrupt("a snapshot's answer".into()));
+        };
+        Ok(reply::snapshot(parts.first(), parts.get(1)))
+    }
+
+    async fn commit(&self, commit: Arc<Commit>) -> Outcome {
+        let partition = id::partition(commit.aggregate_id, self.partitions());
+        let queue = self.queues.lock().get(usize::from(partition)).cloned();
+        let closed = || Outcome::Aborted {
+            reason: "the store is closed".into(),
+        };
+        let Some(queue) = queue else { return closed() };
+        let (reply, outcome) = oneshot::channel();
+        if queue.send(Waiting { commit, reply }).await.is_err() {
+            return closed();
+        }
+        outcome.await.unwrap_or_else(|_| Outcome::Uncertain {
+            reason: "the store's task is gone".into(),
+        })
+    }
+
+    async fn find_key(&self, id: Uuid, key: &str) -> Result<Option<KeyHit>, StoreError> {
+        let (_, keys) = self.keys(id)?;
+        let mut get = redis::cmd("HGET");
+        get.arg(keys.seen(id)).arg(key);
+        let value = self.read(&get).await?;
+        Ok(reply::key_hit(key, &value))
+    }
+
+    async fn history(
+        &self,
+        id: Uuid,
+        after_seq: u64,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        let (partition, keys) = self.keys(id)?;
+        let limit = u64::try_from(limit).unwrap_or(u64::MAX).min(1_000);
+        let mut get = redis::cmd("HMGET");
+        get.arg(keys.history(id));
+        for step in 1..=limit {
+            get.arg(after_seq.saturating_add(step));
+        }
+        let Value::Array(values) = self.read(&get).await? else {
+            return Err(StoreError::Corrupt("a history's answer".into()));
+        };
+        values
+            .iter()
+            .take_while(|value| !matches!(value, Value::Nil))
+            .map(|value| reply::history(partition, value))
+            .collect()
+    }
+
+    async fn list(
+        &self,
+        partition: u16,
+        since: u64,
+        token: Option<&str>,
+        limit: usize,
+    ) -> Result<Listing, StoreError> {
+        let keys = self
+            .partitions
+            .get(usize::from(partition))
+            .ok_or_else(|| StoreError::Corrupt("no such partition".into()))?;
+        let after = token.and_then(|token| token.parse().ok()).unwrap_or(since);
+        let mut range = redis::cmd("ZRANGEBYSCORE");
+        range.arg(&keys.index).arg(format!("({after}")).arg("+inf");
+        range.arg("WITHSCORES").arg("LIMIT").arg(0).arg(limit);
+        let Value::Array(values) = self.read(&range).await? else {
+            return Err(StoreError::Corrupt("an index's answer".into()));
+        };
+        let mut ids = Vec::with_capacity(limit);
+        let mut last = None;
+        for [id, score] in values.as_chunks::<2>().0 {
+            let id = reply::text(Some(id)).and_then(|id| Uuid::try_parse(id).ok());
+            ids.push(id.ok_or_else(|| StoreError::Corrupt("an index entry".into()))?);
+            last = reply::text(Some(score)).map(str::to_owned);
+        }
+        let full = ids.len() >= limit;
+        Ok(Listing {
+            ids,
+            next: last.filter(|_| full),
+        })
+    }
+
+    async fn heads(&self) -> Result<Heads, StoreError> {
+        let mut positions = Vec::with_capacity(self.partitions.len());
+        for keys in &self.partitions {
+            let mut get = redis::cmd("GET");
+            get.arg(&keys.head);
+            let head = self.read(&get).await?;
+            positions.push(reply::number(Some(&head)).unwrap_or(0));
+        }
+        Ok(Heads {
+            epoch: self.shared.epoch(),
+            positions,
+        })
+    }
+
+    async fn follow(&self, after: &Heads, limit: usize) -> Result<Followed, StoreError> {
+        let found = self.read_log(after, limit).await?;
+        let Some(found) = found else {
+            // nothing new: a good moment to see whether the store lost its data meanwhile
+            let changed = self.refresh_epochs().await? != after.epoch;
+            return Ok(if changed {
+                Followed::EpochChanged
+            } else {
+                Followed::Records(Vec::new())
+            });
+        };
+        if self.shared.epoch() != after.epoch {
+            return Ok(Followed::EpochChanged);
+        }
+        let mut records = Vec::new();
+        for (place, position) in after.positions.iter().enumerate() {
+            let Some(entries) = found.get(&place) else {
+                continue;
+            };
+            let first = entries.first().map(|record| record.position);
+            if first.is_some_and(|first| first != position.saturating_add(1)) {
+                return Ok(Followed::Trimmed);
+            }
+            records.extend(entries.iter().cloned());
+        }
+        Ok(Followed::Records(records))
+    }
+
+    async fn close(&self) {
+        self.queues.lock().clear();
+        self.tasks.wait().await;
+    }
+}

@@ -1,0 +1,188 @@
+//! The tables that answer queries: made from records alone, the same code beside every store.
+//!
+//! Embedded, the tables live in the store's file and change in the transaction of the commit, so that a read after a
+//! write sees it. Beside Redis they live in a file of the node that follows the log and can be built again at any time.
+
+mod apply;
+pub mod page;
+mod read;
+mod schema;
+
+pub use read::{ChatRow, EventRow, MessageRow, TicketFilter, TicketOrder, TicketRow};
+
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::sqlite::{Durability, ReadError, ReadPool, open_writer};
+use crate::store::sqlite::Projection;
+use crate::store::{Heads, Record};
+
+/// How many reads may run at once.
+const READERS: usize = 8;
+
+/// A record with its place in this node's own order over all logs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// From 1, gapless on this node.
+    pub ordinal: u64,
+    /// What happened.
+    pub record: Record,
+}
+
+/// The tables.
+#[derive(Clone, Debug)]
+pub struct View {
+    reads: ReadPool,
+    /// None where the store's writer does the writing.
+    writer: Option<Arc<Mutex<Connection>>>,
+}
+
+impl View {
+    /// The view in the store's own file.
+    #[must_use]
+    pub fn embedded(path: &Path) -> Self {
+        Self {
+            reads: ReadPool::new(path, READERS),
+            writer: None,
+        }
+    }
+
+    /// Makes the embedded view's tables; given to the store to run before its first commit.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn prepare_embedded(connection: &Connection) -> rusqlite::Result<()> {
+        connection.execute_batch(schema::TABLES)?;
+        connection.execute_batch(schema::EVENT_OVER_LOG)
+    }
+
+    /// Applies records inside the store's transaction.
+    #[must_use]
+    pub fn projection() -> Projection {
+        Box::new(apply::apply)
+    }
+
+    /// The view in a file of its own.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn standalone(path: &Path) -> rusqlite::Result<Self> {
+        let writer = open_writer(path, Durability::Rebuildable)?;
+        writer.execute_batch(schema::TABLES)?;
+        writer.execute_batch(schema::EVENT_TABLE)?;
+        Ok(Self {
+            reads: ReadPool::new(path, READERS),
+            writer: Some(Arc::new(Mutex::new(writer))),
+        })
+    }
+
+    /// Whether the store's transaction keeps this view.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        self.writer.is_none()
+    }
+
+    async fn write<T, F>(&self, write: F) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> Result<T, ReadError> + Send + 'static,
+    {
+        let writer = self.writer.clone().ok_or(ReadError::CutOff)?;
+        tokio::task::spawn_blocking(move || write(&mut writer.lock()))
+            .await
+            .map_err(|_| ReadError::CutOff)?
+    }
+
+    /// Applies records that were not applied before, and remembers how far the logs were followed.
+    ///
+    /// Gives back what was new, in this node's order.
+    ///
+    /// # Errors
+    /// What SQLite says; nothing was applied then.
+    pub async fn apply(
+        &self,
+        records: Vec<Record>,
+        heads: Option<Heads>,
+    ) -> Result<Vec<Entry>, ReadError> {
+        self.write(move |connection| {
+            let transaction = connection.transaction()?;
+            let entries = apply::apply_new(&transaction, records)?;
+            if let Some(heads) = heads {
+                schema::write_heads(&transaction, "heads", &heads)?;
+            }
+            transaction.commit()?;
+            Ok(entries)
+        })
+        .await
+    }
+
+    /// How far the logs were followed, and from where on every record is in its log's order (the floor).
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn followed(&self) -> Result<Option<(Heads, Heads)>, ReadError> {
+        self.reads
+            .read(|connection| {
+                let heads = schema::read_heads(connection, "heads")?;
+                let floor = schema::read_heads(connection, "floor")?;
+                Ok(heads.zip(floor))
+            })
+            .await
+    }
+
+    /// Sets the floor: what came before was read from aggregates, not in the order of the logs.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn set_floor(&self, floor: Heads) -> Result<(), ReadError> {
+        self.write(move |connection| {
+            let transaction = connection.transaction()?;
+            schema::write_heads(&transaction, "floor", &floor)?;
+            schema::write_heads(&transaction, "heads", &floor)?;
+            transaction.commit()?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Empties every table.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn reset(&self) -> Result<(), ReadError> {
+        self.write(|connection| {
+            let transaction = connection.transaction()?;
+            transaction.execute_batch(schema::RESET)?;
+            transaction.commit()?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The last ordinal, 0 while there is none.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn last_ordinal(&self) -> Result<u64, ReadError> {
+        self.reads
+            .read(|connection| {
+                let last: Option<i64> = connection
+                    .query_row(
+                        "SELECT ordinal FROM event ORDER BY ordinal DESC LIMIT 1",
+                        [],
+                        |row| row.get(0),
+                    )
+                    .optional()?;
+                Ok(last.map_or(0, i64::unsigned_abs))
+            })
+            .await
+    }
+
+    /// Lets go of the files.
+    pub fn close(&self) {
+        self.reads.close();
+    }
+}

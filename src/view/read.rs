@@ -1,0 +1,600 @@
+//! The questions that the view answers. Every one is bound to a workspace.
+
+use std::sync::Arc;
+
+use rusqlite::types::{ToSql, Type};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use uuid::Uuid;
+
+use super::page::{Page, Range, TOTAL_MAX, TicketKey};
+use super::{Entry, View};
+use crate::domain::message::Content;
+use crate::domain::{Event, Message, Millis, Reason, Status, Ticket, Workspace};
+use crate::sqlite::ReadError;
+use crate::store::{Heads, Record};
+
+/// A chat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in the domain's Chat")]
+pub struct ChatRow {
+    pub id: Uuid,
+    pub workspace_id: Uuid,
+    pub channel_id: Uuid,
+    pub external_id: String,
+    pub name: Option<String>,
+    pub avatar: Option<String>,
+    pub blocked: bool,
+    /// How many tickets it has had: the number of the last one.
+    pub tickets: u32,
+    pub responder_epoch: u32,
+    pub version: u64,
+    pub seq: u64,
+    pub created_at: Millis,
+    pub updated_at: Millis,
+}
+
+/// A ticket and its chat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TicketRow {
+    /// The chat.
+    pub chat_id: Uuid,
+    /// As it is now.
+    pub ticket: Ticket,
+}
+
+/// A message with its edits applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageRow {
+    /// The chat.
+    pub chat_id: Uuid,
+    /// The event that brought it.
+    pub seq: u64,
+    /// The ticket's number.
+    pub ticket_number: Option<u32>,
+    /// What was said; `content` as it is now.
+    pub message: Message,
+    /// The last edit.
+    pub edited_at: Option<Millis>,
+}
+
+/// An event with its place in the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventRow {
+    /// Which log.
+    pub partition: u16,
+    /// The place in it.
+    pub position: u64,
+    /// What happened.
+    pub event: Arc<Event>,
+}
+
+/// Which tickets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in the API's TicketFilter")]
+pub struct TicketFilter {
+    pub statuses: Vec<Status>,
+    pub reasons: Vec<Reason>,
+    pub assignee_ids: Vec<Uuid>,
+    pub unassigned: Option<bool>,
+    pub channel_ids: Vec<Uuid>,
+    pub chat_ids: Vec<Uuid>,
+    pub created_after: Option<Millis>,
+    pub created_before: Option<Millis>,
+}
+
+/// In which order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in the API's TicketOrder")]
+pub enum TicketOrder {
+    #[default]
+    UpdatedDesc,
+    CreatedDesc,
+    CreatedAsc,
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn limit_plus_one(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
+}
+
+fn bytes(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
+    row.get::<_, [u8; 16]>(column).map(Uuid::from_bytes)
+}
+
+fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(column).map(i64::unsigned_abs)
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text = row.get_ref(column)?.as_str()?;
+    serde_json::from_str(text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into())
+    })
+}
+
+const CHAT: &str = "SELECT id, workspace, channel, external_id, name, avatar, blocked, tickets, responder_epoch, version, seq, \
+                    created_at, updated_at FROM chat";
+
+fn chat(row: &Row<'_>) -> rusqlite::Result<ChatRow> {
+    Ok(ChatRow {
+        id: bytes(row, 0)?,
+        workspace_id: bytes(row, 1)?,
+        channel_id: bytes(row, 2)?,
+        external_id: row.get(3)?,
+        name: row.get(4)?,
+        avatar: row.get(5)?,
+        blocked: row.get(6)?,
+        tickets: row.get(7)?,
+        responder_epoch: row.get(8)?,
+        version: number(row, 9)?,
+        seq: number(row, 10)?,
+        created_at: number(row, 11)?,
+        updated_at: number(row, 12)?,
+    })
+}
+
+fn ticket(row: &Row<'_>) -> rusqlite::Result<TicketRow> {
+    Ok(TicketRow {
+        chat_id: bytes(row, 0)?,
+        ticket: parsed(row, 1)?,
+    })
+}
+
+fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
+    let mut message: Message = parsed(row, 3)?;
+    let edited_at = row.get::<_, Option<i64>>(5)?.map(i64::unsigned_abs);
+    if edited_at.is_some() {
+        message.content = parsed::<Content>(row, 4)?;
+    }
+    Ok(MessageRow {
+        chat_id: bytes(row, 0)?,
+        seq: number(row, 1)?,
+        ticket_number: row.get(2)?,
+        message,
+        edited_at,
+    })
+}
+
+fn event(row: &Row<'_>) -> rusqlite::Result<EventRow> {
+    Ok(EventRow {
+        partition: row.get(0)?,
+        position: number(row, 1)?,
+        event: Arc::new(parsed(row, 2)?),
+    })
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let json: String = row.get(3)?;
+    Ok(Entry {
+        ordinal: number(row, 0)?,
+        record: Record {
+            partition: row.get(1)?,
+            position: number(row, 2)?,
+            event: Arc::new(parsed(row, 3)?),
+            json: json.into(),
+        },
+    })
+}
+
+fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl rusqlite::Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>, ReadError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map(params, read)?;
+    Ok(rows.collect::<rusqlite::Result<Vec<T>>>()?)
+}
+
+fn marks(count: usize) -> String {
+    let mut marks = "?,".repeat(count);
+    marks.pop();
+    marks
+}
+
+/// A growing WHERE with its values.
+struct Where {
+    sql: String,
+    values: Vec<Box<dyn ToSql>>,
+}
+
+impl Where {
+    fn of_workspace(workspace: Uuid) -> Self {
+        Self {
+            sql: "workspace = ?".into(),
+            values: vec![Box::new(*workspace.as_bytes())],
+        }
+    }
+
+    fn and(&mut self, condition: &str, value: impl ToSql + 'static) {
+        self.sql.push_str(" AND ");
+        self.sql.push_str(condition);
+        self.values.push(Box::new(value));
+    }
+
+    fn any<T: ToSql + 'static>(&mut self, column: &str, values: impl ExactSizeIterator<Item = T>) {
+        if values.len() == 0 {
+            return;
+        }
+        for part in [" AND ", column, " IN (", &marks(values.len()), ")"] {
+            self.sql.push_str(part);
+        }
+        for value in values {
+            self.values.push(Box::new(value));
+        }
+    }
+
+    fn filter(&mut self, filter: &TicketFilter) {
+        let ids = |ids: &[Uuid]| {
+            ids.iter()
+                .map(|id| *id.as_bytes())
+                .collect::<Vec<_>>()
+                .into_iter()
+        };
+        let every = [Status::New, Status::Active, Status::Inactive];
+        // always named, so that the indexes that begin with workspace and status serve every order
+        let statuses = if filter.statuses.is_empty() {
+            &every[..]
+        } else {
+            &filter.statuses
+        };
+        self.any("status", statuses.iter().map(|status| status.name()));
+        self.any("reason", filter.reasons.iter().map(|reason| reason.name()));
+        self.any("assignee", ids(&filter.assignee_ids));
+        self.any("channel", ids(&filter.channel_ids));
+        self.any("chat", ids(&filter.chat_ids));
+        match filter.unassigned {
+            Some(true) => self.sql.push_str(" AND assignee IS NULL"),
+            Some(false) => self.sql.push_str(" AND assignee IS NOT NULL"),
+            None => {}
+        }
+        if let Some(at) = filter.created_after {
+            self.and("created_at > ?", signed(at));
+        }
+        if let Some(at) = filter.created_before {
+            self.and("created_at < ?", signed(at));
+        }
+    }
+}
+
+impl TicketFilter {
+    /// Whether a ticket of this chat and channel is one of them.
+    #[must_use]
+    pub fn matches(&self, ticket: &Ticket, chat_id: Uuid, channel_id: Uuid) -> bool {
+        let any = |list: &[Uuid], id: Uuid| list.is_empty() || list.contains(&id);
+        (self.statuses.is_empty() || self.statuses.contains(&ticket.status()))
+            && (self.reasons.is_empty() || self.reasons.contains(&ticket.reason))
+            && (self.assignee_ids.is_empty()
+                || ticket
+                    .assignee_id
+                    .is_some_and(|id| self.assignee_ids.contains(&id)))
+            && self
+                .unassigned
+                .is_none_or(|unassigned| unassigned == ticket.assignee_id.is_none())
+            && any(&self.channel_ids, channel_id)
+            && any(&self.chat_ids, chat_id)
+            && self.created_after.is_none_or(|at| ticket.created_at > at)
+            && self.created_before.is_none_or(|at| ticket.created_at < at)
+    }
+}
+
+impl TicketOrder {
+    fn column(self) -> &'static str {
+        match self {
+            Self::UpdatedDesc => "updated_at",
+            Self::CreatedDesc | Self::CreatedAsc => "created_at",
+        }
+    }
+
+    /// The place of a ticket in this order.
+    #[must_use]
+    pub fn key(self, ticket: &Ticket) -> TicketKey {
+        let at = match self {
+            Self::UpdatedDesc => ticket.updated_at,
+            Self::CreatedDesc | Self::CreatedAsc => ticket.created_at,
+        };
+        TicketKey { at, id: ticket.id }
+    }
+}
+
+fn ticket_page(
+    connection: &Connection,
+    workspace: Uuid,
+    filter: &TicketFilter,
+    order: TicketOrder,
+    range: &Range<TicketKey>,
+) -> Result<Page<TicketRow>, ReadError> {
+    let column = order.column();
+    let mut wanted = Where::of_workspace(workspace);
+    wanted.filter(filter);
+    let (key, backward) = match range {
+        Range::Forward { after, .. } => (after, false),
+        Range::Backward { before, .. } => (before, true),
+    };
+    let ascending = (order == TicketOrder::CreatedAsc) != backward;
+    let (sign, direction) = if ascending { (">", "ASC") } else { ("<", "DESC") };
+    if let Some(key) = key {
+        wanted.and(&format!("({column}, id) {sign} (?, ?)"), signed(key.at));
+        wanted.values.push(Box::new(*key.id.as_bytes()));
+    }
+    wanted.values.push(Box::new(limit_plus_one(range.limit())));
+    let sql = format!(
+        "SELECT chat, body FROM ticket WHERE {} ORDER BY {column} {direction}, id {direction} LIMIT ?",
+        wanted.sql
+    );
+    let rows = all(connection, &sql, params_from_iter(wanted.values), ticket)?;
+    Ok(Page::cut(rows, range))
+}
+
+fn ticket_total(
+    connection: &Connection,
+    workspace: Uuid,
+    filter: &TicketFilter,
+) -> Result<u64, ReadError> {
+    let mut wanted = Where::of_workspace(workspace);
+    wanted.filter(filter);
+    wanted.values.push(Box::new(signed(TOTAL_MAX)));
+    let sql = format!(
+        "SELECT count(*) FROM (SELECT 1 FROM ticket WHERE {} LIMIT ?)",
+        wanted.sql
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    Ok(statement.query_row(params_from_iter(wanted.values), |row| number(row, 0))?)
+}
+
+/// The bounds, direction and limit of a range over sequence numbers.
+fn seq_range(range: &Range<u64>) -> (i64, i64, &'static str, i64) {
+    match range {
+        Range::Forward { after, limit } => (
+            after.map_or(0, signed),
+            i64::MAX,
+            "ASC",
+            limit_plus_one(*limit),
+        ),
+        Range::Backward { before, limit } => (
+            0,
+            before.map_or(i64::MAX, signed),
+            "DESC",
+            limit_plus_one(*limit),
+        ),
+    }
+}
+
+impl View {
+    async fn ask<T, F>(&self, ask: F) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
+    {
+        self.reads.read(ask).await
+    }
+
+    /// Chats of a workspace by id; unknown ones are left out.
+    ///
+    /// # Errors
+    /// What SQLite says; so for every question.
+    pub async fn chats(&self, workspace: Uuid, ids: Vec<Uuid>) -> Result<Vec<ChatRow>, ReadError> {
+        self.ask(move |connection| {
+            let sql = format!("{CHAT} WHERE id = ?1 AND workspace = ?2");
+            let mut found = Vec::with_capacity(ids.len());
+            let mut statement = connection.prepare_cached(&sql)?;
+            for id in ids {
+                let row = statement.query_row(params![id.as_bytes(), workspace.as_bytes()], chat);
+                found.extend(row.optional()?);
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Tickets of a workspace by id; unknown ones are left out.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn tickets_by_id(
+        &self,
+        workspace: Uuid,
+        ids: Vec<Uuid>,
+    ) -> Result<Vec<TicketRow>, ReadError> {
+        self.ask(move |connection| {
+            let mut statement = connection
+                .prepare_cached("SELECT chat, body FROM ticket WHERE id = ?1 AND workspace = ?2")?;
+            let mut found = Vec::with_capacity(ids.len());
+            for id in ids {
+                let row = statement.query_row(params![id.as_bytes(), workspace.as_bytes()], ticket);
+                found.extend(row.optional()?);
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// One page of the tickets that match.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn tickets(
+        &self,
+        workspace: Uuid,
+        filter: TicketFilter,
+        order: TicketOrder,
+        range: Range<TicketKey>,
+    ) -> Result<Page<TicketRow>, ReadError> {
+        self.ask(move |connection| ticket_page(connection, workspace, &filter, order, &range))
+            .await
+    }
+
+    /// How many tickets match, [`TOTAL_MAX`] at most.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn ticket_total(
+        &self,
+        workspace: Uuid,
+        filter: TicketFilter,
+    ) -> Result<u64, ReadError> {
+        self.ask(move |connection| ticket_total(connection, workspace, &filter))
+            .await
+    }
+
+    /// One page of a chat's messages by `seq`, or of one of its tickets.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn messages(
+        &self,
+        chat_id: Uuid,
+        ticket_number: Option<u32>,
+        range: Range<u64>,
+    ) -> Result<Page<MessageRow>, ReadError> {
+        self.ask(move |connection| {
+            let (after, before, direction, limit) = seq_range(&range);
+            let ticket = ticket_number.map_or("", |_| "AND ticket = ?5");
+            let sql = format!(
+                "SELECT chat, seq, ticket, body, edit, edited_at FROM message
+                 WHERE chat = ?1 AND seq > ?2 AND seq < ?3 {ticket} ORDER BY seq {direction} LIMIT ?4"
+            );
+            let id = chat_id.as_bytes();
+            let rows = match ticket_number {
+                Some(number) => all(
+                    connection,
+                    &sql,
+                    params![id, after, before, limit, number],
+                    message,
+                ),
+                None => all(connection, &sql, params![id, after, before, limit], message),
+            }?;
+            Ok(Page::cut(rows, &range))
+        })
+        .await
+    }
+
+    /// One message of a chat.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn message(&self, chat_id: Uuid, seq: u64) -> Result<Option<MessageRow>, ReadError> {
+        let range = Range::Forward {
+            after: Some(seq.saturating_sub(1)),
+            limit: 1,
+        };
+        let page = self.messages(chat_id, None, range).await?;
+        Ok(page.items.into_iter().find(|row| row.seq == seq))
+    }
+
+    /// One page of a chat's events by `seq`, or of one of its tickets.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn events(
+        &self,
+        chat_id: Uuid,
+        ticket_number: Option<u32>,
+        range: Range<u64>,
+    ) -> Result<Page<EventRow>, ReadError> {
+        self.ask(move |connection| {
+            let (after, before, direction, limit) = seq_range(&range);
+            let ticket = ticket_number.map_or("", |_| "AND json_extract(body, '$.ticket.number') = ?5");
+            let sql = format!(
+                "SELECT partition, position, body FROM event
+                 WHERE aggregate = ?1 AND seq > ?2 AND seq < ?3 {ticket} ORDER BY seq {direction} LIMIT ?4"
+            );
+            let id = chat_id.as_bytes();
+            let rows = match ticket_number {
+                Some(number) => all(connection, &sql, params![id, after, before, limit, number], event),
+                None => all(connection, &sql, params![id, after, before, limit], event),
+            }?;
+            Ok(Page::cut(rows, &range))
+        })
+        .await
+    }
+
+    /// Up to `limit` entries after an ordinal, over all workspaces, in this node's order.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn entries(&self, after: u64, limit: usize) -> Result<Vec<Entry>, ReadError> {
+        self.ask(move |connection| {
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            all(
+                connection,
+                "SELECT ordinal, partition, position, body FROM event WHERE ordinal > ?1 ORDER BY ordinal LIMIT ?2",
+                params![signed(after), limit],
+                entry,
+            )
+        })
+        .await
+    }
+
+    /// The last ordinal before the first record past `positions`.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn ordinal_before(&self, positions: Vec<u64>) -> Result<Option<u64>, ReadError> {
+        self.ask(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT ordinal FROM event WHERE partition = ?1 AND position > ?2 ORDER BY position LIMIT 1",
+            )?;
+            let mut first: Option<u64> = None;
+            for (partition, position) in (0_u16..).zip(positions) {
+                let found = statement
+                    .query_row(params![partition, signed(position)], |row| number(row, 0))
+                    .optional()?;
+                first = [first, found].into_iter().flatten().min();
+            }
+            Ok(first.map(|ordinal| ordinal.saturating_sub(1)))
+        })
+        .await
+    }
+
+    /// How far each log had come on this node when it took in the record at `position` of `partition`.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn heads_at(
+        &self,
+        partition: u16,
+        position: u64,
+        now: Heads,
+    ) -> Result<Option<Heads>, ReadError> {
+        self.ask(move |connection| {
+            let ordinal: Option<i64> = connection
+                .prepare_cached("SELECT ordinal FROM event WHERE partition = ?1 AND position = ?2")?
+                .query_row(params![partition, signed(position)], |row| row.get(0))
+                .optional()?;
+            let Some(ordinal) = ordinal else {
+                return Ok(None);
+            };
+            let mut statement = connection.prepare_cached(
+                "SELECT position FROM event WHERE partition = ?1 AND position <= ?2 AND ordinal <= ?3
+                 ORDER BY position DESC LIMIT 1",
+            )?;
+            let mut heads = now;
+            for (number_of, head) in (0_u16..).zip(heads.positions.iter_mut()) {
+                *head = statement
+                    .query_row(params![number_of, signed(*head), ordinal], |row| number(row, 0))
+                    .optional()?
+                    .unwrap_or(0);
+            }
+            Ok(Some(heads))
+        })
+        .await
+    }
+
+    /// The settings of every workspace.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn settings(&self) -> Result<Vec<Workspace>, ReadError> {
+        self.ask(|connection| {
+            all(connection, "SELECT body FROM setting", [], |row| {
+                parsed(row, 0)
+            })
+        })
+        .await
+    }
+}

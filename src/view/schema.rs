@@ -1,0 +1,77 @@
+//! The view's tables.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::store::Heads;
+
+pub(super) const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS view_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS chat (
+  id BLOB PRIMARY KEY, workspace BLOB NOT NULL, channel BLOB NOT NULL, external_id TEXT NOT NULL,
+  name TEXT, avatar TEXT, blocked INTEGER NOT NULL, tickets INTEGER NOT NULL, responder_epoch INTEGER NOT NULL,
+  version INTEGER NOT NULL, seq INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS ticket (
+  id BLOB PRIMARY KEY, workspace BLOB NOT NULL, chat BLOB NOT NULL, number INTEGER NOT NULL, channel BLOB NOT NULL,
+  status TEXT NOT NULL, reason TEXT NOT NULL, assignee BLOB, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+  body TEXT NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS ticket_chat ON ticket (chat, number);
+CREATE INDEX IF NOT EXISTS ticket_updated ON ticket (workspace, status, updated_at, id);
+CREATE INDEX IF NOT EXISTS ticket_created ON ticket (workspace, status, created_at, id);
+CREATE TABLE IF NOT EXISTS message (
+  chat BLOB NOT NULL, seq INTEGER NOT NULL, ticket INTEGER, body TEXT NOT NULL, edit TEXT, edited_at INTEGER,
+  PRIMARY KEY (chat, seq)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS message_ticket ON message (chat, ticket, seq);
+CREATE TABLE IF NOT EXISTS setting (workspace BLOB PRIMARY KEY, seq INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
+";
+
+/// Embedded, the store's log is the list of events: ordinals are positions.
+pub(super) const EVENT_OVER_LOG: &str = "
+CREATE VIEW IF NOT EXISTS event AS
+  SELECT position AS ordinal, 0 AS partition, position, aggregate, seq, workspace, body FROM log;
+";
+
+pub(super) const EVENT_TABLE: &str = "
+CREATE TABLE IF NOT EXISTS event (
+  ordinal INTEGER PRIMARY KEY, partition INTEGER NOT NULL, position INTEGER NOT NULL, aggregate BLOB NOT NULL,
+  seq INTEGER NOT NULL, workspace BLOB NOT NULL, body TEXT NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS event_aggregate ON event (aggregate, seq);
+CREATE INDEX IF NOT EXISTS event_position ON event (partition, position);
+";
+
+pub(super) const RESET: &str = "
+DELETE FROM view_meta; DELETE FROM chat; DELETE FROM ticket; DELETE FROM message; DELETE FROM setting; DELETE FROM event;
+";
+
+pub(super) fn read_heads(connection: &Connection, name: &str) -> rusqlite::Result<Option<Heads>> {
+    let text: Option<String> = connection
+        .query_row(
+            "SELECT value FROM view_meta WHERE name = ?1",
+            [name],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(text.and_then(|text| parse_heads(&text)))
+}
+
+fn parse_heads(text: &str) -> Option<Heads> {
+    let mut numbers = text.split(' ').map(str::parse);
+    let epoch = numbers.next()?.ok()?;
+    let positions = numbers.collect::<Result<Vec<u64>, _>>().ok()?;
+    Some(Heads { epoch, positions })
+}
+
+pub(super) fn write_heads(
+    connection: &Connection,
+    name: &str,
+    heads: &Heads,
+) -> rusqlite::Result<()> {
+    let mut text = heads.epoch.to_string();
+    for position in &heads.positions {
+        text.push(' ');
+        text.push_str(&position.to_string());
+    }
+    connection
+        .prepare_cached("INSERT INTO view_meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2")?
+        .execute(params![name, text])?;
+    Ok(())
+}
