@@ -1,10 +1,11 @@
 //! From an id to the actor that serves it; starts actors, lets idle ones go, and clears away failed ones.
 
-use std::hash::{BuildHasher, RandomState};
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::{DashMap, Entry};
+use parking_lot::Mutex;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -21,8 +22,6 @@ use crate::store::Store;
 
 /// When a chat's queue is full, when to try again, in milliseconds.
 const RETRY_AFTER_MS: u64 = 250;
-/// How many chats are looked at to find one that was not used for long.
-const SAMPLE: usize = 16;
 
 type Queue<A> = Inbox<Waiting<A, Permit>>;
 type Answered<A> = oneshot::Receiver<Result<Answer<A>, CommandError>>;
@@ -44,8 +43,8 @@ pub(super) struct Directory<A: Served> {
     store: Arc<dyn Store>,
     rules: Arc<dyn Rules<A>>,
     clock: Clock,
-    hasher: RandomState,
-    turn: AtomicUsize,
+    /// Who is looked at next when room is needed, with the last use that was seen.
+    round: Mutex<VecDeque<(Uuid, Millis)>>,
     waiting_max: usize,
     residents_max: usize,
     idle_after_ms: Millis,
@@ -114,8 +113,7 @@ impl<A: Served> Directory<A> {
             store,
             rules,
             clock,
-            hasher: RandomState::new(),
-            turn: AtomicUsize::new(0),
+            round: Mutex::default(),
             waiting_max: options.waiting_per_chat_max,
             residents_max: options.resident_chats_max,
             idle_after_ms: options.idle_after_ms,
@@ -178,14 +176,12 @@ impl<A: Served> Directory<A> {
                 break;
             }
         }
-        match self.residents.entry(id) {
-            Entry::Occupied(found) => Ok(Arc::clone(found.get())),
-            Entry::Vacant(place) => {
-                let resident = Arc::new(self.spawn(id, now)?);
-                place.insert(Arc::clone(&resident));
-                Ok(resident)
-            }
-        }
+        let resident = match self.residents.entry(id) {
+            Entry::Occupied(found) => return Ok(Arc::clone(found.get())),
+            Entry::Vacant(place) => Arc::clone(&place.insert(Arc::new(self.spawn(id, now)?))),
+        };
+        self.enter(id, now);
+        Ok(resident)
     }
 
     fn spawn(&self, id: Uuid, now: Millis) -> Result<Resident<A>, RouterError> {
@@ -218,31 +214,33 @@ impl<A: Served> Directory<A> {
         true
     }
 
-    /// Lets go the longest unused of a few chats. False: all of them are at work.
+    /// Lets go a chat that was not used since it was last looked at (the clock algorithm). False: all are at work.
     fn passivate_one(&self) -> bool {
-        let shards = self.residents.shards().len();
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let start = usize::try_from(self.hasher.hash_one(turn)).unwrap_or(turn);
-        for step in 0..shards {
-            let place = start.wrapping_add(step).checked_rem(shards).unwrap_or(0);
-            let Some(shard) = self.residents.shards().get(place) else {
+        let mut turns = self.residents.len().saturating_mul(2);
+        while turns > 0 {
+            turns = turns.saturating_sub(1);
+            let Some((id, looked_at)) = self.round.lock().pop_front() else {
+                return false;
+            };
+            let Some(resident) = self.residents.get(&id).map(|found| Arc::clone(&found)) else {
                 continue;
             };
-            let mut sample: Vec<(Uuid, Arc<Resident<A>>)> = shard
-                .read()
-                .iter()
-                .take(SAMPLE)
-                .map(|(id, resident)| (*id, Arc::clone(resident.get())))
-                .collect();
-            sample.sort_by_key(|(_, resident)| resident.used_at.load(Ordering::Relaxed));
-            if sample
-                .iter()
-                .any(|(id, resident)| self.passivate(*id, resident))
-            {
+            let used_at = resident.used_at.load(Ordering::Relaxed);
+            if used_at == looked_at && self.passivate(id, &resident) {
                 return true;
             }
+            self.round.lock().push_back((id, used_at));
         }
         false
+    }
+
+    /// Enters a new chat into the round; forgets those that left by another way, so that it stays bounded.
+    fn enter(&self, id: Uuid, now: Millis) {
+        let mut round = self.round.lock();
+        if round.len() > self.residents_max.saturating_mul(2) {
+            round.retain(|(id, _)| self.residents.contains_key(id));
+        }
+        round.push_back((id, now));
     }
 
     pub(super) fn passivate_idle(&self) {
