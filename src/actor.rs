@@ -9,7 +9,7 @@ mod inbox;
 mod writer;
 
 pub use inbox::{Inbox, Pushed, Waiting};
-pub use writer::{Rules, Wake, Writer, WriterArguments};
+pub use writer::{Rules, Wake, Writer, WriterArguments, settle};
 
 use std::sync::Arc;
 

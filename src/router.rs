@@ -7,6 +7,7 @@ pub use admission::{Admission, AdmissionOptions};
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -107,6 +108,34 @@ impl Rules<Workspace> for WorkspaceRules {
     }
 }
 
+/// A command that is in its chat's queue.
+#[derive(Debug)]
+pub struct Pending<A: Served> {
+    answered: directory::Answered<A>,
+    acknowledged: Arc<Vec<AtomicU64>>,
+    timeout: Duration,
+}
+
+impl<A: Served> Pending<A> {
+    /// Waits for the answer. Whoever stops waiting does not stop the command.
+    ///
+    /// # Errors
+    /// A refusal, or a store that does not answer.
+    pub async fn answer(self) -> Result<Answer<A>, RouterError> {
+        match tokio::time::timeout(self.timeout, self.answered).await {
+            Ok(Ok(answer)) => {
+                let answer = answer?;
+                if let Some(position) = self.acknowledged.get(usize::from(answer.partition)) {
+                    position.fetch_max(answer.position, Ordering::AcqRel);
+                }
+                Ok(answer)
+            }
+            // the actor ended before it answered, or takes too long: it may have committed
+            Ok(Err(_)) | Err(_) => Err(CommandError::Uncertain.into()),
+        }
+    }
+}
+
 /// The router of a node; clones share it.
 #[derive(Clone, Debug)]
 pub struct Router {
@@ -118,6 +147,7 @@ struct Shared {
     chats: Directory<Chat>,
     workspaces: Directory<Workspace>,
     admission: Admission,
+    acknowledged: Arc<Vec<AtomicU64>>,
     options: RouterOptions,
 }
 
@@ -132,6 +162,7 @@ impl Router {
         clock: Clock,
         options: RouterOptions,
     ) -> Result<Self, ractor::SpawnErr> {
+        let partitions = store.partitions();
         let chats = Directory::start(
             Arc::clone(&store),
             Arc::new(ChatRules(policies)),
@@ -145,6 +176,7 @@ impl Router {
             shared: Arc::new(Shared {
                 chats,
                 workspaces,
+                acknowledged: Arc::new((0..partitions).map(|_| AtomicU64::new(0)).collect()),
                 admission: Admission::new(AdmissionOptions {
                     waiting_max: options.waiting_per_node_max,
                 }),
@@ -153,61 +185,69 @@ impl Router {
         })
     }
 
-    /// Asks a chat. `channel_id` is whose share of the node's bounds the command takes.
+    /// Puts a command into a chat's queue; commands given in one order are decided in that order. `channel_id` is whose
+    /// share of the node's bounds the command takes.
     ///
     /// # Errors
-    /// Overload, a refusal, or a store that does not answer.
-    pub async fn chat(
+    /// Overload, or this node is shutting down; nothing was done then.
+    pub fn submit(
         &self,
         chat_id: Uuid,
         channel_id: Uuid,
         command: ChatCommand,
-    ) -> Result<Answer<Chat>, RouterError> {
-        let shared = &*self.shared;
-        self.ask(&shared.chats, chat_id, channel_id, command).await
+    ) -> Result<Pending<Chat>, RouterError> {
+        self.put(&self.shared.chats, chat_id, channel_id, command)
     }
 
-    /// Asks the chat that a message of this owner on this channel belongs to.
+    /// Puts a command into the queue of the chat that its origin names.
     ///
     /// # Errors
-    /// As [`Router::chat`].
-    pub async fn origin(&self, command: ChatCommand) -> Result<Answer<Chat>, RouterError> {
+    /// As [`Router::submit`].
+    pub fn submit_to_origin(&self, command: ChatCommand) -> Result<Pending<Chat>, RouterError> {
         let Some((channel_id, external_id)) = &command.origin else {
             return Err(Rejection::NotFound { what: "chat" }.into());
         };
         let chat_id = id::chat(command.workspace_id, *channel_id, external_id);
-        self.chat(chat_id, *channel_id, command).await
+        self.submit(chat_id, *channel_id, command)
     }
 
     /// Asks a workspace's settings.
     ///
     /// # Errors
-    /// As [`Router::chat`].
+    /// Overload, a refusal, or a store that does not answer.
     pub async fn workspace(
         &self,
         workspace_id: Uuid,
         command: WorkspaceCommand,
     ) -> Result<Answer<Workspace>, RouterError> {
-        let shared = &*self.shared;
-        self.ask(&shared.workspaces, workspace_id, workspace_id, command)
+        let directory = &self.shared.workspaces;
+        self.put(directory, workspace_id, workspace_id, command)?
+            .answer()
             .await
     }
 
-    async fn ask<A: Served>(
+    fn put<A: Served>(
         &self,
         directory: &Directory<A>,
         id: Uuid,
         share: Uuid,
         command: A::Command,
-    ) -> Result<Answer<A>, RouterError> {
+    ) -> Result<Pending<A>, RouterError> {
         let permit = self.shared.admission.admit(share)?;
-        let answer = directory.submit(id, command, permit)?;
-        let limit = Duration::from_millis(self.shared.options.command_timeout_ms);
-        match tokio::time::timeout(limit, answer).await {
-            Ok(Ok(answer)) => Ok(answer?),
-            // the actor ended before it answered, or takes too long: it may have committed
-            Ok(Err(_)) | Err(_) => Err(CommandError::Uncertain.into()),
-        }
+        Ok(Pending {
+            answered: directory.submit(id, command, permit)?,
+            acknowledged: Arc::clone(&self.shared.acknowledged),
+            timeout: Duration::from_millis(self.shared.options.command_timeout_ms),
+        })
+    }
+
+    /// The last position of each log that this node has acknowledged to somebody.
+    #[must_use]
+    pub fn acknowledged(&self) -> Vec<u64> {
+        let positions = self.shared.acknowledged.iter();
+        positions
+            .map(|position| position.load(Ordering::Acquire))
+            .collect()
     }
 
     /// Lets idle chats go, until `stop`.

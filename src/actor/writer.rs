@@ -171,7 +171,7 @@ impl<A: Served, T: Send + Sync + 'static> WriterState<A, T> {
                 continue;
             }
             let (commit, next, verdicts) = plan.into_commit(state.version());
-            match self.settle(&commit).await {
+            match settle(&*self.arguments.store, &commit).await {
                 Outcome::Committed { position } => {
                     let next = Arc::new(next);
                     self.state = Some(Arc::clone(&next));
@@ -216,57 +216,6 @@ impl<A: Served, T: Send + Sync + 'static> WriterState<A, T> {
             waiting.command.set_target(message_seq);
         }
         Ok(state)
-    }
-
-    /// Commits; a doubt is settled by trying the very same commit again.
-    async fn settle(&self, commit: &Arc<Commit>) -> Outcome {
-        let give_up = Instant::now()
-            .checked_add(Duration::from_millis(RESOLVE_FOR_MS))
-            .unwrap_or_else(Instant::now);
-        let mut pause = PAUSE_MS.0;
-        let mut in_doubt = false;
-        loop {
-            let outcome = self.arguments.store.commit(Arc::clone(commit)).await;
-            let reason = match outcome {
-                Outcome::Uncertain { reason } => {
-                    in_doubt = true;
-                    reason
-                }
-                // refused now, but an earlier try may have happened
-                Outcome::Aborted { reason } if in_doubt => reason,
-                Outcome::Conflict { .. } | Outcome::Duplicate { .. } if in_doubt => {
-                    match self.ours(commit).await {
-                        Ok(Some(position)) => return Outcome::Committed { position },
-                        Ok(None) => return outcome,
-                        Err(error) => error.to_string(),
-                    }
-                }
-                Outcome::Committed { .. }
-                | Outcome::Duplicate { .. }
-                | Outcome::Conflict { .. }
-                | Outcome::Regressed
-                | Outcome::Aborted { .. } => return outcome,
-            };
-            if Instant::now() >= give_up {
-                return Outcome::Uncertain { reason };
-            }
-            tokio::time::sleep(Duration::from_millis(pause)).await;
-            pause = pause.saturating_mul(2).min(PAUSE_MS.1);
-        }
-    }
-
-    /// The position of this commit's first event, if the store holds it.
-    async fn ours(&self, commit: &Commit) -> Result<Option<u64>, StoreError> {
-        let Some(first) = commit.events.first() else {
-            return Ok(None);
-        };
-        let before = first.seq.saturating_sub(1);
-        let store = &self.arguments.store;
-        let records = store.history(commit.aggregate_id, before, 1).await?;
-        Ok(records
-            .first()
-            .filter(|record| record.event.cause == first.cause)
-            .map(|record| record.position))
     }
 
     /// Answers what was decided; gives back what has to wait for another commit.
@@ -348,4 +297,54 @@ impl<A: Served, T: Send + Sync + 'static> WriterState<A, T> {
 
 fn receipt(hit: &KeyHit) -> Receipt {
     serde_json::from_str(&hit.receipt).unwrap_or_default()
+}
+
+/// Commits; a doubt is settled by trying the very same commit again.
+pub async fn settle(store: &dyn Store, commit: &Arc<Commit>) -> Outcome {
+    let give_up = Instant::now()
+        .checked_add(Duration::from_millis(RESOLVE_FOR_MS))
+        .unwrap_or_else(Instant::now);
+    let mut pause = PAUSE_MS.0;
+    let mut in_doubt = false;
+    loop {
+        let outcome = store.commit(Arc::clone(commit)).await;
+        let reason = match outcome {
+            Outcome::Uncertain { reason } => {
+                in_doubt = true;
+                reason
+            }
+            // refused now, but an earlier try may have happened
+            Outcome::Aborted { reason } if in_doubt => reason,
+            Outcome::Conflict { .. } | Outcome::Duplicate { .. } if in_doubt => {
+                match ours(store, commit).await {
+                    Ok(Some(position)) => return Outcome::Committed { position },
+                    Ok(None) => return outcome,
+                    Err(error) => error.to_string(),
+                }
+            }
+            Outcome::Committed { .. }
+            | Outcome::Duplicate { .. }
+            | Outcome::Conflict { .. }
+            | Outcome::Regressed
+            | Outcome::Aborted { .. } => return outcome,
+        };
+        if Instant::now() >= give_up {
+            return Outcome::Uncertain { reason };
+        }
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        pause = pause.saturating_mul(2).min(PAUSE_MS.1);
+    }
+}
+
+/// The position of this commit's first event, if the store holds it.
+async fn ours(store: &dyn Store, commit: &Commit) -> Result<Option<u64>, StoreError> {
+    let Some(first) = commit.events.first() else {
+        return Ok(None);
+    };
+    let before = first.seq.saturating_sub(1);
+    let records = store.history(commit.aggregate_id, before, 1).await?;
+    Ok(records
+        .first()
+        .filter(|record| record.event.cause == first.cause)
+        .map(|record| record.position))
 }

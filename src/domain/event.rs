@@ -155,6 +155,23 @@ pub enum EventBody {
     KeyCreated { key: ApiKey },
 }
 
+/// Every type of event.
+pub const NAMES: [&str; 13] = [
+    "chat.created",
+    "chat.updated",
+    "message.received",
+    "message.sent",
+    "message.edited",
+    "ticket.created",
+    "ticket.status_changed",
+    "ticket.assignee_changed",
+    "workspace.created",
+    "channel.created",
+    "channel.updated",
+    "agent.created",
+    "key.created",
+];
+
 impl EventBody {
     /// The type in the API and in the log.
     #[must_use]

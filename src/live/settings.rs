@@ -1,6 +1,6 @@
 //! The settings of all workspaces, at hand.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -13,6 +13,7 @@ pub struct Settings {
     workspaces: HashMap<Uuid, Arc<Workspace>>,
     channels: HashMap<Uuid, (Uuid, Channel)>,
     keys: HashMap<String, (Uuid, ApiKey)>,
+    key_ids: HashSet<Uuid>,
 }
 
 impl Settings {
@@ -27,6 +28,7 @@ impl Settings {
                     .insert(channel.id, (workspace.id, channel.clone()));
             }
             for key in &workspace.keys {
+                settings.key_ids.insert(key.id);
                 settings
                     .keys
                     .insert(key.hash.clone(), (workspace.id, key.clone()));
@@ -62,6 +64,12 @@ impl Settings {
             .workspace(workspace_id)
             .map_or_else(ChannelPolicy::default, |workspace| workspace.policy.clone());
         channel.policy.over(&defaults)
+    }
+
+    /// Whether a key still opens something.
+    #[must_use]
+    pub fn has_key(&self, id: Uuid) -> bool {
+        self.key_ids.contains(&id)
     }
 
     /// The key with this SHA-256, and its workspace.

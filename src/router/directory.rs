@@ -24,7 +24,7 @@ use crate::store::Store;
 const RETRY_AFTER_MS: u64 = 250;
 
 type Queue<A> = Inbox<Waiting<A, Permit>>;
-type Answered<A> = oneshot::Receiver<Result<Answer<A>, CommandError>>;
+pub(super) type Answered<A> = oneshot::Receiver<Result<Answer<A>, CommandError>>;
 
 #[derive(Debug)]
 struct Resident<A: Served> {

@@ -1,0 +1,80 @@
+//! The outer face: GraphQL over HTTP and sockets, providers' hooks, health, and the pages for people.
+
+pub mod auth;
+pub mod error;
+pub mod graphql;
+mod graphql_http;
+mod graphql_request;
+mod graphql_ws;
+mod hooks;
+mod pages;
+pub mod services;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
+
+use self::auth::Authenticator;
+use self::graphql::SwitchboardSchema;
+use self::services::Services;
+
+/// The bounds of requests; `config/default.toml` describes them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config/default.toml describes them")]
+pub struct ApiLimits {
+    pub graphql_body_max_bytes: usize,
+    pub hook_body_max_bytes: usize,
+    pub query_tokens_max: usize,
+    pub query_aliases_max: usize,
+    pub execution_timeout_ms: u64,
+    pub socket_init_timeout_ms: u64,
+    pub socket_send_timeout_ms: u64,
+    pub socket_subscriptions_max: usize,
+    pub socket_message_max_bytes: usize,
+}
+
+/// What every handler has at hand.
+#[derive(Clone)]
+pub struct ApiState {
+    /// The schema over the services.
+    pub schema: SwitchboardSchema,
+    /// Knows the keys.
+    pub auth: Authenticator,
+    /// The parts of the node.
+    pub services: Services,
+    /// Bounds.
+    pub limits: ApiLimits,
+    /// Ends sockets when the process ends.
+    pub shutdown: CancellationToken,
+}
+
+impl std::fmt::Debug for ApiState {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("ApiState").finish_non_exhaustive()
+    }
+}
+
+/// Every route.
+pub fn app(state: ApiState) -> Router {
+    Router::new()
+        .merge(graphql_http::routes())
+        .merge(hooks::routes())
+        .merge(pages::routes())
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .with_state(state)
+}
+
+/// 200 once this node's view answers, 503 while it is being built.
+async fn ready(State(state): State<ApiState>) -> impl IntoResponse {
+    if state.services.live.applied().ready {
+        (StatusCode::OK, "ready\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "the view is being built\n")
+    }
+}

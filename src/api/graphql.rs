@@ -1,0 +1,65 @@
+//! The GraphQL schema: names that clients rely on, over the router and the view.
+
+#![allow(
+    clippy::unused_async,
+    reason = "the derive asks for async resolvers, also where nothing waits"
+)]
+
+pub mod input;
+pub mod kind;
+mod loader;
+pub mod message;
+mod mutation;
+mod page;
+mod query;
+pub mod receipt;
+pub mod scalar;
+pub mod setting;
+mod subscription;
+pub mod ticket;
+
+pub use mutation::Mutation;
+pub use query::Query;
+pub use subscription::Subscription;
+
+use std::time::Duration;
+
+use async_graphql::dataloader::DataLoader;
+use async_graphql::{Schema, SchemaBuilder};
+use tokio_util::task::TaskTracker;
+
+use self::loader::Rows;
+use super::services::Services;
+
+/// The whole schema.
+pub type SwitchboardSchema = Schema<Query, Mutation, Subscription>;
+
+/// The deepest selection. Introspection as clients send it is 15 deep.
+const DEPTH_MAX: usize = 15;
+/// The most that a document may cost: a field costs 1, a page its fields once for each 20 items that it may hold.
+const COMPLEXITY_MAX: usize = 1_000;
+/// The most directives of a field.
+const DIRECTIVES_MAX: usize = 16;
+
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query, Mutation, Subscription)
+        .limit_depth(DEPTH_MAX)
+        .limit_complexity(COMPLEXITY_MAX)
+        .limit_directives(DIRECTIVES_MAX)
+}
+
+/// The schema over a node.
+#[must_use]
+pub fn schema(services: Services, tasks: TaskTracker) -> SwitchboardSchema {
+    let rows = DataLoader::new(Rows(services.clone()), move |load| {
+        tasks.spawn(load);
+    })
+    .delay(Duration::ZERO);
+    builder().data(services).data(rows).finish()
+}
+
+/// The schema as text, as `schema.graphql` keeps it.
+#[must_use]
+pub fn sdl() -> String {
+    builder().finish().sdl()
+}

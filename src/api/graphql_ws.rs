@@ -1,0 +1,434 @@
+//! GraphQL over a WebSocket: a server of the protocol `graphql-transport-ws`.
+//!
+//! A socket is one task. Each turn it looks, in this order, at the shutdown, the clock, the client and the operations;
+//! what a client says is therefore heard beside a busy subscription, and each thing heard lets one operation go on, so
+//! that a busy client holds up nothing either. Operations take turns (`operations.rs`) and are pulled from only when
+//! what they gave before has left: a slow client slows its own socket and fills no queue.
+//!
+//! | close code | when |
+//! |---|---|
+//! | 1001 | the server shuts down |
+//! | 1002, 1009 | broken frames, a message over the bound |
+//! | 4400 | not a message of the protocol |
+//! | 4401 | an operation before the acknowledgement |
+//! | 4403 | no known key, or the key was revoked |
+//! | 4406 | the client does not speak the protocol |
+//! | 4408 | no `connection_init` in time |
+//! | 4409 | an id that is in use |
+//! | 4429 | a second `connection_init` |
+//!
+//! A client that is silent for three pings, or takes nothing for the send time-out, is dropped without a word.
+
+mod message;
+mod operations;
+
+use std::time::Duration;
+
+use async_graphql::Request;
+use async_graphql::parser::types::OperationType;
+use axum::extract::FromRequestParts as _;
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::http::header;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse as _, Response};
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _, stream};
+use serde_json::{Map, Value as Json};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+
+use self::message::{ClientMessage, Subscribe};
+use self::operations::{Operations, Responses, Step};
+use super::ApiState;
+use super::auth::Principal;
+use super::graphql_request::{self as request, Phase, coded};
+
+/// The subprotocol.
+const PROTOCOL: &str = "graphql-transport-ws";
+/// How often the clock is looked at: a revoked key is noticed so soon.
+const TICK: Duration = Duration::from_millis(500);
+/// How often the client is pinged.
+const PING_EVERY: Duration = Duration::from_secs(15);
+/// A client that was not heard of for so long is gone.
+const SILENCE_MAX: Duration = Duration::from_secs(45);
+/// How long a client has to answer a close.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+/// How long the close may travel when nothing more can be read.
+const CLOSE_LINGER: Duration = Duration::from_millis(250);
+/// Read at once.
+const READ_BUFFER_BYTES: usize = 8 * 1_024;
+/// Written at once.
+const WRITE_BUFFER_BYTES: usize = 32 * 1_024;
+/// The largest message that is sent; a larger response becomes an error.
+const RESPONSE_MAX_BYTES: usize = 4 * 1_024 * 1_024;
+/// What may wait to be written: one message, and what is written at once with it.
+const WRITE_BUFFER_MAX_BYTES: usize = RESPONSE_MAX_BYTES + 4 * WRITE_BUFFER_BYTES;
+/// Responses that leave together when many are ready.
+const BURST_MAX: usize = 32;
+/// The longest reason of a close, in bytes: a control frame has 125 and the code takes two.
+const REASON_MAX_BYTES: usize = 123;
+
+/// Answers a request for a socket.
+pub(crate) async fn upgrade(state: ApiState, mut parts: Parts) -> Response {
+    let authorization = parts
+        .headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
+    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &state).await {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return rejection.into_response(),
+    };
+    let message_max_bytes = state.limits.socket_message_max_bytes;
+    upgrade
+        .protocols([PROTOCOL])
+        .max_message_size(message_max_bytes)
+        .max_frame_size(message_max_bytes)
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_write_buffer_size(WRITE_BUFFER_MAX_BYTES)
+        .on_upgrade(move |socket| serve(state, socket, authorization))
+}
+
+async fn serve(state: ApiState, socket: WebSocket, authorization: Option<String>) {
+    let speaks = socket.protocol().is_some();
+    let mut session = Session::new(state, socket, authorization);
+    let ending = if speaks {
+        session.run().await
+    } else {
+        Ending::close(4406, "Subprotocol not acceptable")
+    };
+    tracing::debug!(?ending, "a socket ended");
+    let Session {
+        socket, operations, ..
+    } = session;
+    drop(operations);
+    ending.carry_out(socket).await;
+}
+
+/// How a socket ends.
+#[derive(Debug)]
+enum Ending {
+    /// The server says why.
+    Close { code: u16, reason: String },
+    /// The client closed.
+    Left,
+    /// Nobody is there to say anything to.
+    Lost,
+}
+
+impl Ending {
+    fn close(code: u16, reason: impl Into<String>) -> Self {
+        let mut reason = reason.into();
+        reason.truncate(reason.floor_char_boundary(REASON_MAX_BYTES));
+        Self::Close { code, reason }
+    }
+
+    fn going_away() -> Self {
+        Self::close(1001, "Going away")
+    }
+
+    /// The frames cannot be read any more. The error's type is not public, only its text is.
+    fn unreadable(error: &axum::Error) -> Self {
+        if error.to_string().starts_with("Space limit exceeded") {
+            Self::close(1009, "Message too big")
+        } else {
+            Self::close(1002, "Protocol error")
+        }
+    }
+
+    /// Closes and waits for the answer: a connection that is cut with something unread takes the close with it.
+    async fn carry_out(self, mut socket: WebSocket) {
+        let closing = async {
+            let mut answered = matches!(self, Self::Left);
+            match self {
+                Self::Close { code, reason } => {
+                    let frame = CloseFrame {
+                        code,
+                        reason: reason.into(),
+                    };
+                    if socket.send(Message::Close(Some(frame))).await.is_err() {
+                        return;
+                    }
+                }
+                Self::Left => {}
+                Self::Lost => return,
+            }
+            while let Some(Ok(message)) = socket.next().await {
+                answered = answered || matches!(message, Message::Close(_));
+            }
+            if !answered {
+                tokio::time::sleep(CLOSE_LINGER).await;
+            }
+        };
+        if tokio::time::timeout(CLOSE_WITHIN, closing).await.is_err() {
+            tracing::debug!("a client did not answer the close");
+        }
+    }
+}
+
+/// One socket.
+struct Session {
+    state: ApiState,
+    socket: WebSocket,
+    /// Of the request that opened the socket.
+    authorization: Option<String>,
+    /// Known once the connection was acknowledged.
+    principal: Option<Principal>,
+    operations: Operations,
+    tick: Interval,
+    opened_at: Instant,
+    heard_at: Instant,
+    pinged_at: Instant,
+}
+
+impl Session {
+    fn new(state: ApiState, socket: WebSocket, authorization: Option<String>) -> Self {
+        let now = Instant::now();
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            state,
+            socket,
+            authorization,
+            principal: None,
+            operations: Operations::default(),
+            tick,
+            opened_at: now,
+            heard_at: now,
+            pinged_at: now,
+        }
+    }
+
+    async fn run(&mut self) -> Ending {
+        loop {
+            if let Err(ending) = self.turn().await {
+                return ending;
+            }
+        }
+    }
+
+    async fn turn(&mut self) -> Result<(), Ending> {
+        let init_timeout = Duration::from_millis(self.state.limits.socket_init_timeout_ms);
+        let init_left = init_timeout.saturating_sub(self.opened_at.elapsed());
+        tokio::select! {
+            biased;
+            () = self.state.shutdown.cancelled() => Err(Ending::going_away()),
+            () = tokio::time::sleep(init_left), if self.principal.is_none() => {
+                Err(Ending::close(4408, "Connection initialisation timeout"))
+            }
+            _ = self.tick.tick() => self.look_at_clock().await,
+            received = self.socket.next() => {
+                self.hear(received).await?;
+                self.forward_ready(1).await
+            }
+            Some(step) = self.operations.next() => {
+                self.forward(step).await?;
+                self.forward_ready(BURST_MAX).await
+            }
+        }
+    }
+
+    async fn look_at_clock(&mut self) -> Result<(), Ending> {
+        if let Some(principal) = &self.principal
+            && !self.state.auth.is_live(principal)
+        {
+            return Err(Ending::close(4403, "Forbidden"));
+        }
+        if self.heard_at.elapsed() >= SILENCE_MAX {
+            return Err(Ending::Lost);
+        }
+        if self.pinged_at.elapsed() >= PING_EVERY {
+            self.pinged_at = Instant::now();
+            self.feed(Message::Ping(axum::body::Bytes::new())).await?;
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn hear(&mut self, received: Option<Result<Message, axum::Error>>) -> Result<(), Ending> {
+        self.heard_at = Instant::now();
+        match received {
+            Some(Ok(Message::Text(text))) => {
+                let message = message::parse(&text).map_err(|why| Ending::close(4400, why))?;
+                self.act(message).await
+            }
+            Some(Ok(Message::Binary(_))) => Err(Ending::close(4400, "Invalid message: binary")),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
+            Some(Ok(Message::Close(_))) | None => Err(Ending::Left),
+            Some(Err(error)) => Err(Ending::unreadable(&error)),
+        }
+    }
+
+    async fn act(&mut self, message: ClientMessage) -> Result<(), Ending> {
+        match message {
+            ClientMessage::ConnectionInit(payload) => self.initialise(&payload).await,
+            ClientMessage::Ping(payload) => self.say(message::pong(payload)).await,
+            ClientMessage::Pong => Ok(()),
+            ClientMessage::Subscribe(subscribe) => self.subscribe(subscribe).await,
+            ClientMessage::Complete { id } => {
+                self.operations.cancel(&id);
+                Ok(())
+            }
+        }
+    }
+
+    async fn initialise(&mut self, payload: &Map<String, Json>) -> Result<(), Ending> {
+        if self.principal.is_some() {
+            return Err(Ending::close(4429, "Too many initialisation requests"));
+        }
+        let forbidden = || Ending::close(4403, "Forbidden");
+        let authorization = message::authorization(payload).map_err(|()| forbidden())?;
+        let authorization = authorization.or(self.authorization.as_deref());
+        let principal = self.state.auth.authenticate(authorization);
+        self.principal = Some(principal.map_err(|_| forbidden())?);
+        self.say(message::acknowledge()).await
+    }
+
+    async fn subscribe(&mut self, subscribe: Subscribe) -> Result<(), Ending> {
+        let Some(principal) = self.principal else {
+            return Err(Ending::close(4401, "Unauthorized"));
+        };
+        let Subscribe { id, parameters } = subscribe;
+        if self.operations.has(&id) {
+            let reason = format!("Subscriber for {id} already exists");
+            return Err(Ending::close(4409, reason));
+        }
+        let max = self.state.limits.socket_subscriptions_max;
+        if !self.operations.has_room(max) {
+            let text = format!("a socket has at most {max} operations at once");
+            let errors = [coded(text, "TOO_MANY_SUBSCRIPTIONS")];
+            return self.say(message::errors(&id, &errors)).await;
+        }
+        match request::prepare(parameters, &self.state.limits, principal) {
+            Ok(prepared) => {
+                let responses = self.responses(prepared.request, prepared.operation);
+                self.operations.start(&id, responses);
+                Ok(())
+            }
+            Err(error) => self.say(message::errors(&id, &[error])).await,
+        }
+    }
+
+    /// A query or a mutation is a stream of one response.
+    fn responses(&self, request: Request, operation: OperationType) -> Responses {
+        let schema = self.state.schema.clone();
+        match operation {
+            OperationType::Subscription => schema.execute_stream(request),
+            OperationType::Query | OperationType::Mutation => {
+                let limit = Duration::from_millis(self.state.limits.execution_timeout_ms);
+                stream::once(async move { request::execute(&schema, request, limit).await }).boxed()
+            }
+        }
+    }
+
+    /// Sends what an operation gave, and lets it go on.
+    async fn forward(&mut self, step: Step) -> Result<(), Ending> {
+        let (response, mut operation) = step;
+        if !self.operations.is_live(&operation) {
+            return Ok(());
+        }
+        let Some(mut response) = response else {
+            self.operations.finish(&operation);
+            return self.say(message::complete(operation.id())).await;
+        };
+        let phase = if operation.has_begun() {
+            Phase::Executed
+        } else {
+            Phase::of(&response)
+        };
+        request::fill_codes(&mut response.errors, phase);
+        if phase == Phase::Refused {
+            self.operations.finish(&operation);
+            return self
+                .say(message::errors(operation.id(), &response.errors))
+                .await;
+        }
+        let next = message::next(operation.id(), &response);
+        if next
+            .as_ref()
+            .is_some_and(|next| next.len() > RESPONSE_MAX_BYTES)
+        {
+            self.operations.finish(&operation);
+            let text = format!("a response has at most {RESPONSE_MAX_BYTES} bytes: ask for less");
+            let errors = [coded(text, "RESPONSE_TOO_LARGE")];
+            return self.say(message::errors(operation.id(), &errors)).await;
+        }
+        self.say(next).await?;
+        operation.begin();
+        self.operations.resume(operation);
+        Ok(())
+    }
+
+    /// Sends what is ready now, at most `max`, and sees everything written out.
+    async fn forward_ready(&mut self, max: usize) -> Result<(), Ending> {
+        for _ in 0..max {
+            let Some(Some(step)) = self.operations.next().now_or_never() else {
+                break;
+            };
+            self.forward(step).await?;
+        }
+        self.flush().await
+    }
+
+    /// `None` is a message that could not be written, which the log knows.
+    async fn say(&mut self, text: Option<String>) -> Result<(), Ending> {
+        match text {
+            Some(text) => self.feed(Message::Text(Utf8Bytes::from(text))).await,
+            None => Err(Ending::close(1011, "Internal error")),
+        }
+    }
+
+    /// Gives a message to the write buffer, as soon as there is room.
+    async fn feed(&mut self, message: Message) -> Result<(), Ending> {
+        write(&self.state, self.socket.feed(message)).await
+    }
+
+    /// Sees everything written out.
+    async fn flush(&mut self) -> Result<(), Ending> {
+        write(&self.state, self.socket.flush()).await
+    }
+}
+
+/// Waits for a write, but not past the send time-out, and not when the server shuts down.
+async fn write(
+    state: &ApiState,
+    writing: impl Future<Output = Result<(), axum::Error>>,
+) -> Result<(), Ending> {
+    let timeout = Duration::from_millis(state.limits.socket_send_timeout_ms);
+    tokio::select! {
+        biased;
+        written = writing => written.map_err(|_| Ending::Lost),
+        () = state.shutdown.cancelled() => Err(Ending::going_away()),
+        () = tokio::time::sleep(timeout) => Err(Ending::Lost),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_fit_a_frame() {
+        let long = format!("Subscriber for {} already exists", "é".repeat(100));
+        match Ending::close(4409, long) {
+            Ending::Close { code, reason } => {
+                assert_eq!(code, 4409);
+                assert_eq!(reason.len(), 123);
+                assert!(reason.starts_with("Subscriber for é"));
+            }
+            Ending::Left | Ending::Lost => panic!("not a close"),
+        }
+    }
+
+    #[test]
+    fn unreadable_frames() {
+        let code = |text: &'static str| match Ending::unreadable(&axum::Error::new(text)) {
+            Ending::Close { code, .. } => code,
+            Ending::Left | Ending::Lost => 0,
+        };
+        assert_eq!(
+            code("Space limit exceeded: Message too long: 70000 > 65536"),
+            1009
+        );
+        assert_eq!(code("WebSocket protocol error: bad opcode"), 1002);
+    }
+}

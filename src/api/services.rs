@@ -1,0 +1,166 @@
+//! What the handlers work with.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::auth::Principal;
+use super::error::ApiError;
+use crate::clock::Clock;
+use crate::domain::command::{NAME_MAX_BYTES, check_text};
+use crate::domain::{Actor, ActorKind, DedupeKey, Rejection};
+use crate::live::Live;
+use crate::router::Router;
+use crate::view::{TicketRow, View};
+
+/// How long a read waits for this node to take in its own writes, in milliseconds.
+const OWN_WRITES_WAIT_MS: u64 = 2_000;
+
+/// The parts of a node that an answer is made of.
+#[derive(Clone, Debug)]
+pub struct Services {
+    /// For commands.
+    pub router: Router,
+    /// For reads and subscriptions.
+    pub live: Live,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// What every command carries beside its body.
+#[derive(Debug)]
+pub(crate) struct Envelope {
+    pub(crate) id: Uuid,
+    pub(crate) actor: Actor,
+    pub(crate) keys: Vec<DedupeKey>,
+    pub(crate) body_hash: Option<String>,
+}
+
+/// A new id, by chance.
+///
+/// # Errors
+/// The system gives no random numbers.
+pub(crate) fn new_id() -> Result<Uuid, ApiError> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|_| ApiError::new("INTERNAL", "the system gives no random numbers"))?;
+    Ok(uuid::Builder::from_random_bytes(bytes).into_uuid())
+}
+
+impl Services {
+    /// The view with everything in it that this node has acknowledged.
+    pub(crate) async fn view(&self) -> &View {
+        let view = self.live.view();
+        if !view.is_embedded() {
+            let wait = Duration::from_millis(OWN_WRITES_WAIT_MS);
+            for (partition, position) in (0_u16..).zip(self.router.acknowledged()) {
+                if position > 0 && !self.live.wait_for(partition, position, wait).await {
+                    break;
+                }
+            }
+        }
+        view
+    }
+
+    /// Waits until everything that the store holds now can be read here: what is not found then is not there.
+    pub(crate) async fn catch_up(&self) -> Result<(), ApiError> {
+        let wait = Duration::from_millis(OWN_WRITES_WAIT_MS);
+        Ok(self.live.catch_up(wait).await?)
+    }
+
+    /// Waits until this node's settings have a change that it made.
+    pub(crate) async fn settled(&self, partition: u16, position: u64) {
+        let wait = Duration::from_millis(OWN_WRITES_WAIT_MS);
+        self.live.wait_for(partition, position, wait).await;
+    }
+
+    /// Whether a channel is the workspace's; one that another node just made is waited for.
+    pub(crate) async fn check_channel(
+        &self,
+        principal: &Principal,
+        channel_id: Uuid,
+    ) -> Result<(), ApiError> {
+        let known = || {
+            let settings = self.live.settings();
+            settings
+                .channel(channel_id)
+                .is_some_and(|(workspace_id, _)| workspace_id == principal.workspace_id)
+        };
+        self.known_or_later(known, "channel").await
+    }
+
+    /// Whether an agent is the workspace's.
+    pub(crate) async fn check_agent(
+        &self,
+        principal: &Principal,
+        agent_id: Uuid,
+    ) -> Result<(), ApiError> {
+        let known = || {
+            let settings = self.live.settings();
+            settings
+                .workspace(principal.workspace_id)
+                .is_some_and(|workspace| workspace.agent(agent_id).is_some())
+        };
+        self.known_or_later(known, "agent").await
+    }
+
+    async fn known_or_later(
+        &self,
+        known: impl Fn() -> bool,
+        what: &'static str,
+    ) -> Result<(), ApiError> {
+        if known() {
+            return Ok(());
+        }
+        self.catch_up().await?;
+        if known() {
+            return Ok(());
+        }
+        Err(Rejection::NotFound { what }.into())
+    }
+
+    /// A ticket of the workspace.
+    pub(crate) async fn find_ticket(
+        &self,
+        principal: &Principal,
+        ticket_id: Uuid,
+    ) -> Result<Option<TicketRow>, ApiError> {
+        let workspace = principal.workspace_id;
+        let found = self.view().await;
+        let found = found.tickets_by_id(workspace, vec![ticket_id]).await?;
+        if let Some(row) = found.into_iter().next() {
+            return Ok(Some(row));
+        }
+        if self.live.view().is_embedded() {
+            return Ok(None);
+        }
+        self.catch_up().await?;
+        let found = self.live.view().tickets_by_id(workspace, vec![ticket_id]);
+        Ok(found.await?.into_iter().next())
+    }
+
+    /// What a command carries; the key, with the body, makes a repeat known.
+    pub(crate) fn envelope(
+        principal: &Principal,
+        idempotency_key: Option<String>,
+        body: &impl serde::Serialize,
+    ) -> Result<Envelope, ApiError> {
+        let mut keys = Vec::new();
+        let mut body_hash = None;
+        if let Some(key) = idempotency_key {
+            if key.is_empty() {
+                return Err(Rejection::invalid("idempotencyKey", "1 to 256 bytes").into());
+            }
+            check_text("idempotencyKey", &key, NAME_MAX_BYTES)?;
+            keys.push(DedupeKey::idempotency(&key));
+            let body = serde_json::to_vec(body).unwrap_or_default();
+            body_hash = Some(crate::domain::id::sha256_hex(&body));
+        }
+        Ok(Envelope {
+            id: new_id()?,
+            actor: Actor::new(ActorKind::Api, principal.key_id.to_string()),
+            keys,
+            body_hash,
+        })
+    }
+}

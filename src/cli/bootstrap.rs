@@ -1,0 +1,82 @@
+//! The first workspace and its first key.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use uuid::Uuid;
+
+use crate::actor::CommandError;
+use crate::config::Secret;
+use crate::domain::{Actor, ApiKey, Rejection, WorkspaceCommand, WorkspaceCommandBody, id};
+use crate::router::RouterError;
+use crate::server::Node;
+
+/// How long a node waits at its start for what the store holds, in milliseconds.
+const CATCH_UP_MS: u64 = 600_000;
+
+/// Where the key of the workspace is.
+pub(super) enum FirstKey {
+    /// Made now; shown once.
+    New(String),
+    /// Set by the operator.
+    FromEnvironment,
+    /// There since an earlier start.
+    Kept,
+}
+
+/// Sends a command of switchboard itself to the first workspace. False: it was there already.
+pub(super) async fn ask(node: &Node, body: WorkspaceCommandBody) -> anyhow::Result<bool> {
+    let command = WorkspaceCommand {
+        id: Uuid::from_u128(u128::from(getrandom::u64()?)),
+        actor: Actor::system(),
+        keys: Vec::new(),
+        body_hash: None,
+        body,
+    };
+    let router = &node.services.router;
+    match router.workspace(id::first_workspace(), command).await {
+        Ok(answer) => {
+            let wait = Duration::from_millis(CATCH_UP_MS);
+            let live = &node.services.live;
+            live.wait_for(answer.partition, answer.position, wait).await;
+            Ok(true)
+        }
+        Err(RouterError::Command(CommandError::Rejected(Rejection::AlreadyExists { .. }))) => {
+            Ok(false)
+        }
+        Err(error) => bail!(error),
+    }
+}
+
+/// Makes sure that there is a workspace, and a key that opens it.
+pub(super) async fn first_key(node: &Node, admin: Option<&Secret>) -> anyhow::Result<FirstKey> {
+    let live = &node.services.live;
+    live.catch_up(Duration::from_millis(CATCH_UP_MS)).await?;
+    let name = "default".to_owned();
+    ask(node, WorkspaceCommandBody::Create { name }).await?;
+    if let Some(Secret(key)) = admin {
+        ask(node, create_key("admin", key)).await?;
+        return Ok(FirstKey::FromEnvironment);
+    }
+    let settings = live.settings();
+    let workspace = settings.workspace(id::first_workspace());
+    if workspace.is_some_and(|workspace| !workspace.keys.is_empty()) {
+        return Ok(FirstKey::Kept);
+    }
+    let mut secret = [0_u8; 32];
+    getrandom::fill(&mut secret)?;
+    let key = format!("sb_{}", URL_SAFE_NO_PAD.encode(secret));
+    ask(node, create_key("first", &key)).await?;
+    Ok(FirstKey::New(key))
+}
+
+fn create_key(name: &str, key: &str) -> WorkspaceCommandBody {
+    let hash = id::sha256_hex(key.as_bytes());
+    WorkspaceCommandBody::CreateKey(ApiKey {
+        id: id::key(&hash),
+        name: name.to_owned(),
+        hash,
+    })
+}

@@ -1,0 +1,27 @@
+//! Every test that goes through a front door, as one binary.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::missing_panics_doc,
+    clippy::print_stdout,
+    clippy::wildcard_enum_match_arm,
+    clippy::disallowed_methods,
+    clippy::too_many_lines,
+    clippy::cast_possible_truncation,
+    missing_docs,
+    unreachable_pub,
+    missing_debug_implementations,
+    reason = "tests fail by panicking, and measure with the clock"
+)]
+
+mod support;
+
+
+#[path = "../store.rs"]
+mod store;
+#[path = "../tidy.rs"]
+mod tidy;

@@ -1,0 +1,35 @@
+//! What tests stand on: real servers on free ports, and clients that speak to them over real sockets.
+
+mod app;
+mod faulty;
+mod graphql;
+mod redis;
+mod socket;
+
+pub use app::{KEY, Process, TestApp, config};
+pub use faulty::Faulty;
+pub use graphql::Client;
+pub use redis::Redis;
+pub use socket::Socket;
+
+use std::future::Future;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Tries until `attempt` gives something, 30 seconds at most.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut attempt: impl FnMut() -> F) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = attempt().await {
+            return found;
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "{what} did not come about in 30 s");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
