@@ -22,6 +22,9 @@ use crate::domain::{
 use crate::live::Live;
 use crate::store::Store;
 
+/// How often idle chats are looked for, in milliseconds.
+const PASSIVATE_EVERY_MS: u64 = 1_000;
+
 /// The router's bounds.
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -252,13 +255,19 @@ impl Router {
 
     /// Lets idle chats go, until `stop`.
     pub async fn run(&self, stop: CancellationToken) {
-        let every = Duration::from_millis((self.shared.options.idle_after_ms / 4).max(10));
+        let every = (self.shared.options.idle_after_ms / 4).clamp(10, PASSIVATE_EVERY_MS);
+        let every = Duration::from_millis(every);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(every) => self.shared.chats.passivate_idle(),
+                () = tokio::time::sleep(every) => self.passivate_idle(),
             }
         }
+    }
+
+    /// Lets chats go that nobody asked for long enough.
+    pub fn passivate_idle(&self) {
+        self.shared.chats.passivate_idle();
     }
 
     /// How many chats are in memory.

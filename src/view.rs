@@ -7,8 +7,10 @@ mod apply;
 pub mod page;
 mod read;
 mod schema;
+mod tickets;
 
-pub use read::{ChatRow, EventRow, MessageRow, TicketFilter, TicketOrder, TicketRow};
+pub use read::{ChatRow, EventRow, MessageRow, TicketRow};
+pub use tickets::{TicketFilter, TicketOrder};
 
 use std::path::Path;
 use std::sync::Arc;

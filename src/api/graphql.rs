@@ -15,7 +15,7 @@ mod query;
 pub mod receipt;
 pub mod scalar;
 pub mod setting;
-mod subscription;
+pub mod subscription;
 pub mod ticket;
 
 pub use mutation::Mutation;

@@ -257,6 +257,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads well with json!")]
     fn parameters(value: Json) -> Result<Parameters, String> {
         Parameters::from_json(value.as_object().unwrap().clone())
     }

@@ -190,7 +190,8 @@ fn chat_name(chat: &Chat) -> Option<String> {
 
 /// Both names, without NUL and no longer than a name may be: a valid Update is never refused for a name.
 fn full_name(first: Option<&str>, last: Option<&str>) -> Option<String> {
-    let parts: Vec<&str> = [first, last].into_iter().flatten().collect();
+    let parts = [first, last].into_iter().flatten();
+    let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
     let name = cut(&parts.join(" "));
     (!name.trim().is_empty()).then_some(name)
 }
@@ -258,3 +259,6 @@ fn place(location: &Location) -> Attachment {
         size_bytes: None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -243,7 +243,9 @@ impl<A: Served> Directory<A> {
         round.push_back((id, now));
     }
 
+    /// Lets go what was not used for long, and what a burst brought in over the bound.
     pub(super) fn passivate_idle(&self) {
+        while self.residents.len() > self.residents_max && self.passivate_one() {}
         let before = self.clock.now().saturating_sub(self.idle_after_ms);
         let idle: Vec<(Uuid, Arc<Resident<A>>)> = self
             .residents

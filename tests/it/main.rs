@@ -20,6 +20,10 @@
 
 mod support;
 
+mod crash;
+mod ordering;
+mod streams;
+
 
 #[path = "../store.rs"]
 mod store;

@@ -6,11 +6,11 @@ mod graphql;
 mod redis;
 mod socket;
 
-pub use app::{KEY, Process, TestApp, config};
+pub use app::{KEY, Process, TestApp};
 pub use faulty::Faulty;
 pub use graphql::Client;
 pub use redis::Redis;
-pub use socket::Socket;
+pub use socket::{Frame, Socket};
 
 use std::future::Future;
 use std::net::TcpListener;

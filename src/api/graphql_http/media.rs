@@ -62,11 +62,10 @@ fn negotiate(accept: &str) -> Option<MediaType> {
         (None, None) => None,
         (Some(_), None) => Some(MediaType::GraphqlResponse),
         (None, Some(_)) => Some(MediaType::Json),
-        (Some(graphql), Some(json)) => Some(match graphql.order(&json) {
+        (Some(graphql), Some(json)) => Some(match graphql.order(json) {
             Ordering::Greater => MediaType::GraphqlResponse,
-            Ordering::Less => MediaType::Json,
             Ordering::Equal if graphql.precision == EXACT => MediaType::GraphqlResponse,
-            Ordering::Equal => MediaType::Json,
+            Ordering::Less | Ordering::Equal => MediaType::Json,
         }),
     }
 }
@@ -109,7 +108,7 @@ impl Fit {
         is_utf8(parameters).then_some(Self { quality, precision })
     }
 
-    fn order(&self, other: &Self) -> Ordering {
+    fn order(self, other: Self) -> Ordering {
         self.quality
             .total_cmp(&other.quality)
             .then(self.precision.cmp(&other.precision))

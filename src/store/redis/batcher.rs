@@ -9,7 +9,8 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::keys::PartitionKeys;
-use super::{Shared, reply};
+use super::connection::Shared;
+use super::reply;
 use crate::store::{Commit, Outcome, StoreError};
 
 /// The most commits of one script call.
