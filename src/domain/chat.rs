@@ -1,11 +1,15 @@
 //! A chat: the lasting link of one channel and one owner, and the unit of ordering.
 
+mod apply;
+mod draft;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::aggregate::{Aggregate, Decided, Receipt};
 use super::command::{ChatCommand, ChatCommandBody, Incoming};
-use super::event::{Cause, EventBody, Profile};
+use self::draft::{Draft, refuse};
+use super::event::{EventBody, Profile};
 use super::message::{Content, Direction, MessageStatus, Visibility};
 use super::ticket::{Circumstance, Decision, Reason, Status, Ticket};
 use super::{Actor, ActorKind, ChannelPolicy, Event, Message, Millis, Rejection, id, incoming};
@@ -96,90 +100,6 @@ impl Chat {
     }
 }
 
-/// Events of one command, each applied to the state as it is made.
-struct Draft<'a> {
-    chat: Chat,
-    events: Vec<Event>,
-    command: &'a ChatCommand,
-    message_id: Option<Uuid>,
-    now: Millis,
-}
-
-impl Draft<'_> {
-    fn emit(&mut self, body: EventBody) {
-        let of_ticket = !matches!(
-            body,
-            EventBody::ChatCreated { .. }
-                | EventBody::ChatUpdated { .. }
-                | EventBody::MessageEdited { .. }
-        );
-        let mut event = Event {
-            workspace_id: self.command.workspace_id,
-            aggregate_id: self.chat.id,
-            seq: self.chat.seq.saturating_add(1),
-            version: self.chat.version.saturating_add(1),
-            at: self.now,
-            actor: self.command.actor.clone(),
-            cause: Cause {
-                command_id: self.command.id,
-                message_id: self.message_id,
-            },
-            synthetic: false,
-            body,
-            ticket: None,
-        };
-        let version = self.chat.version;
-        self.chat.apply(&event);
-        // one commit may hold several events; the store raises the version once for all of them
-        self.chat.version = version;
-        if of_ticket && !is_off_ticket(&event.body) {
-            event.ticket = self.chat.current_ticket().cloned().map(Box::new);
-        }
-        self.events.push(event);
-    }
-
-    fn done(self, mut receipt: Receipt) -> Decided<Chat> {
-        receipt.body_hash.clone_from(&self.command.body_hash);
-        if receipt.ticket_number.is_none() && receipt.trace.is_none() {
-            receipt.ticket_number = self.chat.current_ticket().map(|ticket| ticket.number);
-        }
-        Decided {
-            state: self.chat,
-            events: self.events,
-            receipt,
-        }
-    }
-
-    fn change_status(&mut self, to: Reason, trace: Option<super::Trace>) -> Result<(), Rejection> {
-        let Some(ticket) = self.chat.current_ticket() else {
-            return Err(Rejection::NotFound { what: "ticket" });
-        };
-        let from = ticket.reason;
-        check_transition(from, to)?;
-        self.emit(EventBody::TicketStatusChanged { from, to, trace });
-        Ok(())
-    }
-
-    fn assign(&mut self, to: Option<Uuid>) {
-        let from = self.chat.current_ticket().and_then(|t| t.assignee_id);
-        if from != to {
-            self.emit(EventBody::TicketAssigneeChanged { from, to });
-        }
-    }
-
-    /// Emits the message's event and answers with its sequence number.
-    fn say(&mut self, message: Message) -> u64 {
-        let incoming = message.direction == Direction::Incoming;
-        let message = Box::new(message);
-        self.emit(if incoming {
-            EventBody::MessageReceived { message }
-        } else {
-            EventBody::MessageSent { message }
-        });
-        self.chat.seq
-    }
-}
-
 /// An incoming message that reached no ticket.
 fn is_off_ticket(body: &EventBody) -> bool {
     let EventBody::MessageReceived { message } = body else {
@@ -191,28 +111,6 @@ fn is_off_ticket(body: &EventBody) -> bool {
             Decision::Silenced | Decision::ToResponder
         )
     })
-}
-
-/// NEW → ACTIVE → INACTIVE → ACTIVE; from INACTIVE only where the reason lets it back.
-fn check_transition(from: Reason, to: Reason) -> Result<(), Rejection> {
-    match (from.status(), to.status()) {
-        (Status::New | Status::Active, Status::Active) | (Status::Active, Status::Inactive) => {
-            Ok(())
-        }
-        (Status::Inactive, Status::Active) if from.is_restorable() => Ok(()),
-        (Status::Inactive, Status::Active) => Err(Rejection::NotRestorable {
-            reason: from.name(),
-        }),
-        (from, to) => Err(refuse(from, to)),
-    }
-}
-
-fn refuse(from: Status, to: Status) -> Rejection {
-    Rejection::InvalidTransition {
-        from,
-        to,
-        allowed: from.allowed(),
-    }
 }
 
 impl Aggregate for Chat {
@@ -313,7 +211,7 @@ impl Aggregate for Chat {
             self.workspace_id = event.workspace_id;
             self.created_at = event.at;
         }
-        apply_body(self, event);
+        apply::apply_body(self, event);
     }
 }
 
@@ -518,102 +416,4 @@ fn reopen(draft: &mut Draft<'_>, ticket_id: Uuid) -> Result<Receipt, Rejection> 
     }
     draft.change_status(Reason::InProgress, None)?;
     Ok(Receipt::default())
-}
-
-fn apply_body(chat: &mut Chat, event: &Event) {
-    match &event.body {
-        EventBody::ChatCreated { channel_id, owner } => {
-            chat.channel_id = *channel_id;
-            chat.owner = owner.clone();
-        }
-        EventBody::ChatUpdated { to, .. } => chat.owner.profile = to.clone(),
-        EventBody::MessageReceived { message } => apply_received(chat, event, message),
-        EventBody::MessageSent { message } => apply_sent(chat, event, message),
-        EventBody::TicketCreated {
-            number,
-            reason,
-            circumstance,
-            trace,
-        } => {
-            chat.responder_owns = false;
-            chat.merge_target = None;
-            chat.last_ticket = Some(Box::new(Ticket {
-                id: id::ticket(chat.id, *number),
-                number: *number,
-                reason: *reason,
-                circumstance: *circumstance,
-                assignee_id: None,
-                merged_into: None,
-                pending_chat_messages: 0,
-                episode: 1,
-                version: 1,
-                created_at: event.at,
-                ongoing_at: None,
-                first_response_at: None,
-                ended_at: None,
-                updated_at: event.at,
-                last_decision: trace.clone(),
-            }));
-        }
-        EventBody::TicketStatusChanged { from, to, .. } => {
-            touch(chat, event, |ticket| {
-                change_reason(ticket, *from, *to, event.at);
-            });
-        }
-        EventBody::TicketAssigneeChanged { to, .. } => {
-            touch(chat, event, |ticket| ticket.assignee_id = *to);
-        }
-        EventBody::MessageEdited { .. }
-        | EventBody::WorkspaceCreated { .. }
-        | EventBody::ChannelCreated { .. }
-        | EventBody::ChannelUpdated { .. }
-        | EventBody::AgentCreated { .. }
-        | EventBody::KeyCreated { .. } => {}
-    }
-}
-
-fn touch(chat: &mut Chat, event: &Event, change: impl FnOnce(&mut Ticket)) {
-    if let Some(ticket) = chat.current_ticket_mut() {
-        ticket.version = ticket.version.saturating_add(1);
-        ticket.updated_at = event.at;
-        change(ticket);
-    }
-}
-
-fn change_reason(ticket: &mut Ticket, from: Reason, to: Reason, at: Millis) {
-    ticket.reason = to;
-    match (from.status(), to.status()) {
-        (Status::New, Status::Active) => ticket.ongoing_at = Some(at),
-        (Status::Inactive, Status::Active) => {
-            ticket.episode = ticket.episode.saturating_add(1);
-            ticket.ongoing_at = Some(at);
-            ticket.ended_at = None;
-        }
-        (_, Status::Inactive) => ticket.ended_at = Some(at),
-        _ => {}
-    }
-}
-
-fn apply_received(chat: &mut Chat, event: &Event, message: &Message) {
-    if is_off_ticket(&event.body) {
-        let to_responder = message
-            .trace
-            .as_ref()
-            .is_some_and(|trace| trace.decision == Decision::ToResponder);
-        chat.responder_owns |= to_responder;
-        return;
-    }
-    touch(chat, event, |ticket| {
-        ticket.pending_chat_messages = ticket.pending_chat_messages.saturating_add(1);
-        ticket.last_decision.clone_from(&message.trace);
-    });
-}
-
-fn apply_sent(chat: &mut Chat, event: &Event, message: &Message) {
-    touch(chat, event, |ticket| {
-        ticket.pending_chat_messages = 0;
-        if message.author.kind != ActorKind::Bot && ticket.first_response_at.is_none() {
-            ticket.first_response_at = Some(event.at);
-        }
-    });
 }

@@ -1,6 +1,8 @@
 //! A subscription's own place in this node's order.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use tokio::sync::watch;
 
@@ -10,6 +12,9 @@ use crate::view::Entry;
 
 /// The most entries of one step.
 const STEP_MAX: usize = 256;
+
+/// How many entries are passed over in one turn.
+const TURN_MAX: u32 = 64;
 
 /// What comes next.
 #[derive(Clone, Debug)]
@@ -29,6 +34,7 @@ pub struct Tail {
     seen: Heads,
     ordinal: u64,
     waiting: std::vec::IntoIter<Arc<Entry>>,
+    passed_over: u32,
     gap: Option<&'static str>,
 }
 
@@ -42,6 +48,7 @@ impl Tail {
             ordinal: now.ordinal,
             seen: now.heads.clone(),
             waiting: Vec::new().into_iter(),
+            passed_over: 0,
             gap: None,
         };
         if let Some(cursor) = from {
@@ -133,6 +140,24 @@ impl Tail {
                 return Ok(None);
             }
         }
+    }
+
+    /// To be called for an entry that nobody is told of: now and then it lets the other streams of the task have their
+    /// turn. The runtime's own yields come back only when the whole task rests, which beside a busy stream may be late.
+    pub async fn pass_over(&mut self) {
+        self.passed_over = self.passed_over.wrapping_add(1);
+        if !self.passed_over.is_multiple_of(TURN_MAX) {
+            return;
+        }
+        let mut given = false;
+        poll_fn(|context| {
+            if std::mem::replace(&mut given, true) {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
     }
 
     fn is_new(&mut self, entry: &Entry) -> bool {

@@ -43,7 +43,6 @@ pub struct TicketChange {
 
 /// An event, or a gap.
 #[derive(Clone, Debug, Union)]
-#[expect(clippy::large_enum_variant, reason = "items are made one at a time")]
 #[expect(missing_docs, reason = "the types say it")]
 pub enum StreamItem {
     Event(Event),
@@ -88,8 +87,7 @@ async fn next_of(tail: &mut Tail, workspace: Uuid) -> Option<Result<Step, ApiErr
             Ok(None) => return None,
             Err(error) => return Some(Err(error.into())),
             Ok(Some(Step::Entry(entry, _))) if entry.record.event.workspace_id != workspace => {
-                // a long stretch of others' events must not hold up this thread
-                tokio::task::coop::consume_budget().await;
+                tail.pass_over().await;
             }
             Ok(Some(step)) => return Some(Ok(step)),
         }
@@ -150,7 +148,7 @@ impl Subscription {
                             })
                         }
                         Ok(Step::Entry(..)) => {
-                            tokio::task::coop::consume_budget().await;
+                            tail.pass_over().await;
                             continue;
                         }
                     };
@@ -186,7 +184,7 @@ impl Subscription {
                         Ok(Step::Entry(entry, heads)) => (entry, heads),
                     };
                     match change(&services, &filter, &entry.record.event, heads).await {
-                        Ok(None) => tokio::task::coop::consume_budget().await,
+                        Ok(None) => tail.pass_over().await,
                         Ok(Some(item)) => {
                             let item = TicketItem::TicketChange(item);
                             return Some((Ok(item), Some(tail)));

@@ -156,10 +156,10 @@ mod tests {
     fn messages_of_a_client() {
         let init = parsed(&json!({"type": "connection_init"}));
         assert_eq!(init, Ok(ClientMessage::ConnectionInit(Map::new())));
-        let pinged = parsed(&json!({"type": "ping", "payload": {"a": 1}}));
-        assert_eq!(pinged, Ok(ClientMessage::Ping(Some(json!({"a": 1})))));
-        let ponged = parsed(&json!({"type": "pong", "payload": null}));
-        assert_eq!(ponged, Ok(ClientMessage::Pong));
+        let ping_message = parsed(&json!({"type": "ping", "payload": {"a": 1}}));
+        assert_eq!(ping_message, Ok(ClientMessage::Ping(Some(json!({"a": 1})))));
+        let answer = parsed(&json!({"type": "pong", "payload": null}));
+        assert_eq!(answer, Ok(ClientMessage::Pong));
         let complete = parsed(&json!({"type": "complete", "id": "1"}));
         assert_eq!(complete, Ok(ClientMessage::Complete { id: "1".to_owned() }));
         let subscribe =

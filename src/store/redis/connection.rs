@@ -33,6 +33,8 @@ pub(super) struct Failure {
     reason: String,
     /// Redis refused before it ran anything.
     refused: bool,
+    /// It was restarted, and does not know the script yet.
+    script_missing: bool,
 }
 
 impl Failure {
@@ -66,6 +68,7 @@ impl From<RedisError> for Failure {
         Self {
             refused: error.code().is_some_and(|code| BEFORE.contains(&code))
                 || error.is_connection_refusal(),
+            script_missing: error.code() == Some("NOSCRIPT"),
             reason: error.to_string(),
         }
     }
@@ -87,7 +90,7 @@ impl Shared {
     pub(super) async fn script_call(&self, command: Cmd) -> Result<Value, Failure> {
         let first = self.call(&command, COMMIT_TIMEOUT_MS).await;
         let Err(failure) = &first else { return first };
-        if !failure.refused || !failure.reason.contains("NOSCRIPT") {
+        if !failure.script_missing {
             return first;
         }
         let mut load = redis::cmd("SCRIPT");
@@ -152,6 +155,7 @@ pub(super) async fn call(
         Err(_) => Err(Failure {
             reason: format!("no answer from Redis within {timeout_ms} ms"),
             refused: false,
+            script_missing: false,
         }),
     }
 }

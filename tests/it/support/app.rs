@@ -20,7 +20,7 @@ pub const KEY: &str = "test-key-0123456789abcdef0123456789abcdef";
 
 fn config(data: &Path, redis: Option<&Redis>) -> Config {
     let mut config = Config::load(None, HashMap::new()).unwrap();
-    config.server.data_dir = data.to_owned();
+    data.clone_into(&mut config.server.data_dir);
     config.server.shutdown_timeout_ms = 2_000;
     if let Some(redis) = redis {
         config.store.redis_url = Secret(redis.url());
