@@ -20,6 +20,7 @@
 
 mod support;
 
+mod clients;
 mod crash;
 mod ordering;
 mod streams;
