@@ -69,7 +69,11 @@ async fn redis(rounds: &Rounds) {
         let batched = through(&store, rounds, usize::from(PARTITIONS) * BATCH * 2).await;
         store.close().await;
         println!("Redis, appendfsync {fsync}: {batched:.0} commits/s, the same keys by bare pipelines {bare:.0}/s");
-        at_least(&format!("Redis, appendfsync {fsync}: batched commits / bare pipelined commands"), batched / bare, 1.5);
+        at_least(
+            &format!("Redis, appendfsync {fsync}: batched commits / bare pipelined commands"),
+            batched / bare,
+            1.5,
+        );
     }
 }
 
@@ -87,7 +91,11 @@ async fn bare_pipelines(server: &Redis, rounds: &Rounds) -> f64 {
         let mut lines: Vec<Vec<redis::Pipeline>> = Vec::new();
         for (partition, commits) in of_partition.iter().enumerate() {
             let batches = commits.chunks(BATCH);
-            lines.push(batches.map(|batch| pipeline(partition, batch, &mut heads[partition])).collect());
+            lines.push(
+                batches
+                    .map(|batch| pipeline(partition, batch, &mut heads[partition]))
+                    .collect(),
+            );
         }
         if number == 1 {
             start = Instant::now();
@@ -114,7 +122,13 @@ fn pipeline(partition: usize, batch: &[&Commit], head: &mut u64) -> redis::Pipel
         history.arg(format!("{prefix}:history:{id}"));
         for (event, body) in commit.events.iter().zip(&commit.bodies) {
             *head += 1;
-            pipeline.cmd("XADD").arg(format!("{prefix}:log")).arg(format!("{head}-0")).arg("e").arg(body).ignore();
+            pipeline
+                .cmd("XADD")
+                .arg(format!("{prefix}:log"))
+                .arg(format!("{head}-0"))
+                .arg("e")
+                .arg(body)
+                .ignore();
             history.arg(event.seq).arg(format!("{head} {body}"));
         }
         pipeline.add_command(history).ignore();
@@ -132,7 +146,12 @@ fn pipeline(partition: usize, batch: &[&Commit], head: &mut u64) -> redis::Pipel
             .arg("s")
             .arg(&commit.snapshot)
             .ignore();
-        pipeline.cmd("ZADD").arg(format!("{prefix}:index")).arg(*head).arg(&id).ignore();
+        pipeline
+            .cmd("ZADD")
+            .arg(format!("{prefix}:index"))
+            .arg(*head)
+            .arg(&id)
+            .ignore();
     }
     pipeline.cmd("SET").arg(format!("{prefix}:head")).arg(*head).ignore();
     pipeline
@@ -146,7 +165,11 @@ async fn sqlite(rounds: &Rounds) {
     let grouped = through(&store, rounds, GROUP * 2).await;
     store.close().await;
     println!("SQLite: {grouped:.0} commits/s, the same rows by a bare loop {bare:.0}/s");
-    at_least("SQLite: group commits / the same rows by a bare loop", grouped / bare, 0.6);
+    at_least(
+        "SQLite: group commits / the same rows by a bare loop",
+        grouped / bare,
+        0.6,
+    );
 }
 
 /// The same rows, by prepared statements in transactions of [`GROUP`] messages.
@@ -180,10 +203,16 @@ fn insert(connection: &Connection, commit: &Commit, position: &mut i64) {
     for (event, body) in commit.events.iter().zip(&commit.bodies) {
         *position += 1;
         let workspace = event.workspace_id.as_bytes();
-        run("INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6)", params![*position, id, event.seq as i64, workspace, event.body.name(), body]);
+        run(
+            "INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![*position, id, event.seq as i64, workspace, event.body.name(), body],
+        );
         if let EventBody::MessageReceived { message } = &event.body {
             let text = serde_json::to_string(message).unwrap();
-            run("INSERT INTO message (chat, seq, ticket, body) VALUES (?1, ?2, 1, ?3)", params![id, event.seq as i64, text]);
+            run(
+                "INSERT INTO message (chat, seq, ticket, body) VALUES (?1, ?2, 1, ?3)",
+                params![id, event.seq as i64, text],
+            );
         }
         if let EventBody::ChatCreated { .. } = &event.body {
             run(
@@ -198,7 +227,10 @@ fn insert(connection: &Connection, commit: &Commit, position: &mut i64) {
         params![id, commit.expected_version as i64 + 1, *position, commit.snapshot],
     );
     for key in &commit.keys {
-        run("INSERT INTO seen VALUES (?1, ?2, ?3, ?4)", params![id, key.key, *position, key.receipt]);
+        run(
+            "INSERT INTO seen VALUES (?1, ?2, ?3, ?4)",
+            params![id, key.key, *position, key.receipt],
+        );
     }
     run(
         "UPDATE chat SET version = ?2, seq = ?3, updated_at = ?4 WHERE id = ?1",

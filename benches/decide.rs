@@ -35,6 +35,8 @@ fn main() {
         std::hint::black_box(serde_json::to_string(&decided.state)).unwrap();
         std::hint::black_box(serde_json::to_string(event)).unwrap();
     });
-    println!("an appended message: decide {decide:.0} ns, apply {apply:.0} ns, snapshot and event as JSON {write:.0} ns");
+    println!(
+        "an appended message: decide {decide:.0} ns, apply {apply:.0} ns, snapshot and event as JSON {write:.0} ns"
+    );
     support::at_most("a decision, in parts of writing its JSON", decide / write, 3.0);
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{self, StreamExt as _};
 use support::{FixedPolicies, Redis, at_least, at_most, chat_id, commits, message, setting};
 use switchboard::clock::Clock;
-use switchboard::domain::{DedupeKey, ChatCommand};
+use switchboard::domain::{ChatCommand, DedupeKey};
 use switchboard::router::{Router, RouterOptions};
 use switchboard::store::redis::{RedisOptions, RedisStore};
 use switchboard::store::sqlite::SqliteStore;
@@ -44,8 +44,15 @@ async fn open(redis: &Redis) -> Arc<dyn Store> {
 }
 
 async fn start(store: &Arc<dyn Store>) -> Router {
-    let options = RouterOptions { waiting_per_chat_max: 65_536, waiting_per_node_max: 1_000_000, resident_chats_max: 200_000, ..RouterOptions::default() };
-    Router::start(Arc::clone(store), Arc::new(FixedPolicies), Clock::default(), options).await.unwrap()
+    let options = RouterOptions {
+        waiting_per_chat_max: 65_536,
+        waiting_per_node_max: 1_000_000,
+        resident_chats_max: 200_000,
+        ..RouterOptions::default()
+    };
+    Router::start(Arc::clone(store), Arc::new(FixedPolicies), Clock::default(), options)
+        .await
+        .unwrap()
 }
 
 /// Sends messages, [`AT_ONCE`] under way; how many in a second.
@@ -72,12 +79,31 @@ async fn speed() {
     let many = send(&router, many.collect()).await;
     let router_cpu = support::own_cpu_seconds() - before.0;
     let redis_cpu = support::redis_cpu_seconds(&redis) - before.1;
-    let hot = send(&router, (0..chats * (rounds - 1)).map(|number| message(chats + 1, number)).collect()).await;
+    let hot = send(
+        &router,
+        (0..chats * (rounds - 1))
+            .map(|number| message(chats + 1, number))
+            .collect(),
+    )
+    .await;
     println!("{many:.0} messages/s over {chats} chats, {hot:.0}/s in one; prepared script calls {prepared:.0}/s");
-    println!("CPU: {:.1} s of the router, {:.1} s of Redis for {} messages", router_cpu, redis_cpu, chats * (rounds - 1));
-    at_least("the whole path over many warm chats / the script with prepared arguments", many / prepared, 0.8);
+    println!(
+        "CPU: {:.1} s of the router, {:.1} s of Redis for {} messages",
+        router_cpu,
+        redis_cpu,
+        chats * (rounds - 1)
+    );
+    at_least(
+        "the whole path over many warm chats / the script with prepared arguments",
+        many / prepared,
+        0.8,
+    );
     at_least("one hot chat / many chats", hot / many, 0.5);
-    at_most("router's CPU a message / Redis's CPU a message", router_cpu / redis_cpu, 1.0);
+    at_most(
+        "router's CPU a message / Redis's CPU a message",
+        router_cpu / redis_cpu,
+        1.0,
+    );
     router.close(Duration::from_secs(10)).await;
 }
 
@@ -139,8 +165,16 @@ async fn idle_memory() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    println!("RSS with {few} chats stored {:.1} MB, with {many} {:.1} MB", measured[0] / 1e6, measured[1] / 1e6);
-    at_most("memory with many chats stored and idle / with few", measured[1] / measured[0], 1.5);
+    println!(
+        "RSS with {few} chats stored {:.1} MB, with {many} {:.1} MB",
+        measured[0] / 1e6,
+        measured[1] / 1e6
+    );
+    at_most(
+        "memory with many chats stored and idle / with few",
+        measured[1] / measured[0],
+        1.5,
+    );
 }
 
 async fn fill(directory: &std::path::Path, chats: usize) {

@@ -44,7 +44,9 @@ pub fn free_port() -> u16 {
 
 /// A number from the environment, so that a quick look and a long run are the same program.
 pub fn setting(name: &str, default: usize) -> usize {
-    std::env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
+    std::env::var(name)
+        .ok()
+        .map_or(default, |text| text.parse().expect("a number"))
 }
 
 pub fn owner(number: usize) -> String {
@@ -69,7 +71,10 @@ pub fn message(owner_number: usize, number: usize) -> ChatCommand {
                 attachments: Vec::new(),
             },
             sent_at: Some(NOW),
-            profile: Profile { name: Some("Ada Fischer".into()), avatar: None },
+            profile: Profile {
+                name: Some("Ada Fischer".into()),
+                avatar: None,
+            },
             author_name: None,
         })),
     }
@@ -93,7 +98,11 @@ pub fn commit(chat: &Chat, command: &ChatCommand) -> (Arc<Commit>, Chat) {
         aggregate_id: chat.id,
         expected_version: chat.version,
         snapshot: serde_json::to_string(&next).unwrap(),
-        bodies: decided.events.iter().map(|event| serde_json::to_string(event).unwrap()).collect(),
+        bodies: decided
+            .events
+            .iter()
+            .map(|event| serde_json::to_string(event).unwrap())
+            .collect(),
         keys: keys.collect(),
         events: decided.events,
     };
@@ -151,7 +160,10 @@ pub fn resident_bytes(process: &str) -> f64 {
 
 /// One line of the table: what, the ratio, and what it must be.
 pub fn row(what: &str, measured: f64, bound: &str, holds: bool) {
-    println!("{what:<72} {measured:>9.2}  {bound:<8} {}", if holds { "holds" } else { "MISSED" });
+    println!(
+        "{what:<72} {measured:>9.2}  {bound:<8} {}",
+        if holds { "holds" } else { "MISSED" }
+    );
 }
 
 pub fn at_least(what: &str, measured: f64, bound: f64) {

@@ -66,8 +66,7 @@ impl Place {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let mut config =
-            Config::load(self.config.as_deref(), environment).context("the settings")?;
+        let mut config = Config::load(self.config.as_deref(), environment).context("the settings")?;
         if let Some(data) = &self.data {
             config.server.data_dir.clone_from(data);
         }
@@ -100,11 +99,7 @@ fn start(command: Command) -> anyhow::Result<ExitCode> {
             std::io::stdout().write_all(DEFAULTS.as_bytes())?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Serve {
-            place,
-            listen,
-            demo,
-        } => {
+        Command::Serve { place, listen, demo } => {
             let mut config = place.config()?;
             if let Some(listen) = listen {
                 config.server.listen = listen;

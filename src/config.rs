@@ -90,10 +90,7 @@ impl Config {
     ///
     /// # Errors
     /// A file that does not read, an unknown key, a value of the wrong type or out of its bounds.
-    pub fn load(
-        file: Option<&Path>,
-        environment: HashMap<String, String>,
-    ) -> Result<Self, ConfigError> {
+    pub fn load(file: Option<&Path>, environment: HashMap<String, String>) -> Result<Self, ConfigError> {
         let settings = environment
             .into_iter()
             .filter(|(name, _)| !NOT_SETTINGS.contains(&name.as_str()))
@@ -106,10 +103,7 @@ impl Config {
             .prefix_separator("_")
             .separator("__")
             .source(Some(settings));
-        let config: Self = layers
-            .add_source(environment)
-            .build()?
-            .try_deserialize()?;
+        let config: Self = layers.add_source(environment).build()?.try_deserialize()?;
         config.check()?;
         Ok(config)
     }
@@ -119,8 +113,7 @@ impl Config {
         if !(1..=256).contains(&self.store.redis_partitions) {
             return bad("store.redis_partitions: expected 1 to 256");
         }
-        if self.store.redis_namespace.is_empty() || self.store.redis_namespace.contains(['{', '}'])
-        {
+        if self.store.redis_namespace.is_empty() || self.store.redis_namespace.contains(['{', '}']) {
             return bad("store.redis_namespace: expected a text without braces");
         }
         if self.router.waiting_per_chat_max == 0 || self.router.waiting_per_node_max < 2 {

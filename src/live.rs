@@ -119,10 +119,7 @@ impl Live {
                 .get(usize::from(partition))
                 .is_some_and(|head| *head >= position)
         };
-        matches!(
-            tokio::time::timeout(timeout, applied.wait_for(there)).await,
-            Ok(Ok(_))
-        )
+        matches!(tokio::time::timeout(timeout, applied.wait_for(there)).await, Ok(Ok(_)))
     }
 
     /// Waits until this node has taken in all that the store holds now, so that what is not found is not there.
@@ -143,9 +140,7 @@ impl Live {
         };
         match tokio::time::timeout(timeout, applied.wait_for(there)).await {
             Ok(Ok(_)) => Ok(()),
-            _ => Err(StoreError::Unavailable(
-                "this node is still reading the log".into(),
-            )),
+            _ => Err(StoreError::Unavailable("this node is still reading the log".into())),
         }
     }
 

@@ -16,9 +16,7 @@ use uuid::Uuid;
 use self::directory::Directory;
 use crate::actor::{Answer, CommandError, Rules, Served};
 use crate::clock::Clock;
-use crate::domain::{
-    Aggregate, Chat, ChatCommand, ChannelPolicy, Rejection, Workspace, WorkspaceCommand, id,
-};
+use crate::domain::{Aggregate, ChannelPolicy, Chat, ChatCommand, Rejection, Workspace, WorkspaceCommand, id};
 use crate::live::Live;
 use crate::store::Store;
 
@@ -173,8 +171,7 @@ impl Router {
             &options,
         )
         .await?;
-        let workspaces =
-            Directory::start(store, Arc::new(WorkspaceRules), clock, &options).await?;
+        let workspaces = Directory::start(store, Arc::new(WorkspaceRules), clock, &options).await?;
         Ok(Self {
             shared: Arc::new(Shared {
                 chats,
@@ -193,12 +190,7 @@ impl Router {
     ///
     /// # Errors
     /// Overload, or this node is shutting down; nothing was done then.
-    pub fn submit(
-        &self,
-        chat_id: Uuid,
-        channel_id: Uuid,
-        command: ChatCommand,
-    ) -> Result<Pending<Chat>, RouterError> {
+    pub fn submit(&self, chat_id: Uuid, channel_id: Uuid, command: ChatCommand) -> Result<Pending<Chat>, RouterError> {
         self.put(&self.shared.chats, chat_id, channel_id, command)
     }
 
@@ -224,9 +216,7 @@ impl Router {
         command: WorkspaceCommand,
     ) -> Result<Answer<Workspace>, RouterError> {
         let directory = &self.shared.workspaces;
-        self.put(directory, workspace_id, workspace_id, command)?
-            .answer()
-            .await
+        self.put(directory, workspace_id, workspace_id, command)?.answer().await
     }
 
     fn put<A: Served>(
@@ -248,9 +238,7 @@ impl Router {
     #[must_use]
     pub fn acknowledged(&self) -> Vec<u64> {
         let positions = self.shared.acknowledged.iter();
-        positions
-            .map(|position| position.load(Ordering::Acquire))
-            .collect()
+        positions.map(|position| position.load(Ordering::Acquire)).collect()
     }
 
     /// Lets idle chats go, until `stop`.

@@ -62,10 +62,7 @@ pub struct Node {
 ///
 /// # Errors
 /// The directory is in use, or the store refuses.
-pub async fn open_store(
-    options: &StoreOptions,
-    data_dir: &Path,
-) -> Result<(Arc<dyn Store>, View), StartError> {
+pub async fn open_store(options: &StoreOptions, data_dir: &Path) -> Result<(Arc<dyn Store>, View), StartError> {
     std::fs::create_dir_all(data_dir)?;
     if options.redis_url.0.is_empty() {
         let path = data_dir.join("switchboard.db");
@@ -108,11 +105,7 @@ impl Node {
         });
         Ok(Self {
             store,
-            services: Services {
-                router,
-                live,
-                clock,
-            },
+            services: Services { router, live, clock },
             tasks,
             stop,
             shutdown_timeout: Duration::from_millis(config.server.shutdown_timeout_ms),
@@ -137,18 +130,18 @@ impl Node {
             shutdown: shutdown.clone(),
         };
         let limit = Duration::from_millis(config.server.request_timeout_ms);
-        let span = |request: &Request| {
-            tracing::info_span!("request", http.method = %request.method(), http.path = request.uri().path())
-        };
+        let span = |request: &Request| tracing::info_span!("request", http.method = %request.method(), http.path = request.uri().path());
         let app = app(state)
-            .layer(TimeoutLayer::with_status_code(
-                StatusCode::SERVICE_UNAVAILABLE,
-                limit,
-            ))
+            .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, limit))
             .layer(CatchPanicLayer::new())
-            .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(()).on_failure(()));
-        let serving =
-            axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+            .layer(
+                TraceLayer::new_for_http()
+                    .make_span_with(span)
+                    .on_request(())
+                    .on_response(())
+                    .on_failure(()),
+            );
+        let serving = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned());
         let late = async {
             shutdown.cancelled().await;
             tokio::time::sleep(self.shutdown_timeout).await;

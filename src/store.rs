@@ -174,21 +174,10 @@ pub trait Store: Send + Sync + Debug + 'static {
     async fn find_key(&self, id: Uuid, key: &str) -> Result<Option<KeyHit>, StoreError>;
 
     /// Up to `limit` records of an aggregate after `after_seq`, in order.
-    async fn history(
-        &self,
-        id: Uuid,
-        after_seq: u64,
-        limit: usize,
-    ) -> Result<Vec<Record>, StoreError>;
+    async fn history(&self, id: Uuid, after_seq: u64, limit: usize) -> Result<Vec<Record>, StoreError>;
 
     /// Up to `limit` aggregates of a partition whose last position is past `since`.
-    async fn list(
-        &self,
-        partition: u16,
-        since: u64,
-        token: Option<&str>,
-        limit: usize,
-    ) -> Result<Listing, StoreError>;
+    async fn list(&self, partition: u16, since: u64, token: Option<&str>, limit: usize) -> Result<Listing, StoreError>;
 
     /// How far every log has come.
     async fn heads(&self) -> Result<Heads, StoreError>;

@@ -104,11 +104,7 @@ impl View {
     ///
     /// # Errors
     /// What SQLite says; nothing was applied then.
-    pub async fn apply(
-        &self,
-        records: Vec<Record>,
-        heads: Option<Heads>,
-    ) -> Result<Vec<Entry>, ReadError> {
+    pub async fn apply(&self, records: Vec<Record>, heads: Option<Heads>) -> Result<Vec<Entry>, ReadError> {
         self.write(move |connection| {
             let transaction = connection.transaction()?;
             let entries = apply::apply_new(&transaction, records)?;
@@ -172,11 +168,9 @@ impl View {
         self.reads
             .read(|connection| {
                 let last: Option<i64> = connection
-                    .query_row(
-                        "SELECT ordinal FROM event ORDER BY ordinal DESC LIMIT 1",
-                        [],
-                        |row| row.get(0),
-                    )
+                    .query_row("SELECT ordinal FROM event ORDER BY ordinal DESC LIMIT 1", [], |row| {
+                        row.get(0)
+                    })
                     .optional()?;
                 Ok(last.map_or(0, i64::unsigned_abs))
             })

@@ -32,7 +32,9 @@ fn commit(chat: Uuid, version: u64, seq: u64, count: u64, keys: &[&str]) -> Arc<
                 message_id: None,
             },
             synthetic: false,
-            body: EventBody::WorkspaceCreated { name: format!("ü \"{step}\"\n") },
+            body: EventBody::WorkspaceCreated {
+                name: format!("ü \"{step}\"\n"),
+            },
             ticket: None,
         })
         .collect();
@@ -40,7 +42,10 @@ fn commit(chat: Uuid, version: u64, seq: u64, count: u64, keys: &[&str]) -> Arc<
         aggregate_id: chat,
         expected_version: version,
         snapshot: format!("{{\"version\":{}}}", version + 1),
-        bodies: events.iter().map(|event| serde_json::to_string(event).unwrap()).collect(),
+        bodies: events
+            .iter()
+            .map(|event| serde_json::to_string(event).unwrap())
+            .collect(),
         events,
         keys: keys
             .iter()
@@ -79,7 +84,10 @@ async fn all_records(store: &dyn Store, from: Heads) -> Vec<Record> {
 }
 
 fn start_of(heads: &Heads) -> Heads {
-    Heads { epoch: heads.epoch, positions: vec![0; heads.positions.len()] }
+    Heads {
+        epoch: heads.epoch,
+        positions: vec![0; heads.positions.len()],
+    }
 }
 
 /// Every promise of [`Store`].
@@ -104,11 +112,22 @@ async fn what_is_committed_is_there(store: &dyn Store) {
     let events: Vec<&Event> = history.iter().map(|record| &*record.event).collect();
     assert_eq!(events, first.events.iter().collect::<Vec<_>>());
     assert_eq!(history[0].position, position);
-    assert_eq!(store.history(id, 1, 1).await.unwrap()[0].event.seq, 2, "history reads on from where it is asked");
+    assert_eq!(
+        store.history(id, 1, 1).await.unwrap()[0].event.seq,
+        2,
+        "history reads on from where it is asked"
+    );
     let hit = store.find_key(id, "m:1").await.unwrap().unwrap();
-    assert_eq!((hit.position, hit.receipt), (position + 2, "{\"of\":\"m:1 \"}".to_owned()));
+    assert_eq!(
+        (hit.position, hit.receipt),
+        (position + 2, "{\"of\":\"m:1 \"}".to_owned())
+    );
     assert_eq!(store.find_key(id, "m:2").await.unwrap(), None);
-    assert_eq!(store.find_key(chat(2), "m:1").await.unwrap(), None, "keys belong to their chat");
+    assert_eq!(
+        store.find_key(chat(2), "m:1").await.unwrap(),
+        None,
+        "keys belong to their chat"
+    );
 }
 
 async fn an_old_version_conflicts_and_brings_the_fresh_state(store: &dyn Store) {
@@ -118,7 +137,9 @@ async fn an_old_version_conflicts_and_brings_the_fresh_state(store: &dyn Store) 
     let before = store.heads().await.unwrap();
     for old in [0, 1] {
         match settle(store, &commit(id, old, old, 1, &["m:new"])).await {
-            Outcome::Conflict { fresh: Some(fresh) } => assert_eq!((fresh.version, fresh.json.as_str()), (2, "{\"version\":2}")),
+            Outcome::Conflict { fresh: Some(fresh) } => {
+                assert_eq!((fresh.version, fresh.json.as_str()), (2, "{\"version\":2}"))
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -151,7 +172,10 @@ async fn of_many_writers_one_wins(store: &Arc<dyn Store>) {
         tokio::spawn(async move { settle(&*store, &commit(id, 0, 0, 1, &[&key])).await })
     });
     let outcomes = futures_util::future::join_all(writers).await;
-    let won = outcomes.iter().filter(|outcome| matches!(outcome, Ok(Outcome::Committed { .. }))).count();
+    let won = outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome, Ok(Outcome::Committed { .. })))
+        .count();
     assert_eq!(won, 1);
     assert_eq!(store.history(id, 0, 10).await.unwrap().len(), 1);
 }
@@ -167,7 +191,10 @@ async fn the_log_is_gapless_and_agrees_with_histories(store: &dyn Store) {
     let heads = store.heads().await.unwrap();
     let records = all_records(store, start_of(&heads)).await;
     for id in chats {
-        let of_chat: Vec<&Record> = records.iter().filter(|record| record.event.aggregate_id == id).collect();
+        let of_chat: Vec<&Record> = records
+            .iter()
+            .filter(|record| record.event.aggregate_id == id)
+            .collect();
         let history = store.history(id, 0, 100).await.unwrap();
         assert_eq!(of_chat, history.iter().collect::<Vec<_>>());
         assert_eq!(history.len(), 10);
@@ -246,7 +273,10 @@ async fn promises_when_answers_are_lost(store: Arc<dyn Store>) {
     let faulty = Faulty::over(store);
     promises(faulty.clone()).await;
     assert!(faulty.lost_before.load(std::sync::atomic::Ordering::Relaxed) > 10);
-    assert!(faulty.lost_after.load(std::sync::atomic::Ordering::Relaxed) > 10, "answers were lost after real writes");
+    assert!(
+        faulty.lost_after.load(std::sync::atomic::Ordering::Relaxed) > 10,
+        "answers were lost after real writes"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -260,7 +290,10 @@ async fn sqlite_holds_what_it_held_before_it_was_closed() {
     let store = sqlite(directory.path());
     assert_eq!(store.heads().await.unwrap(), heads);
     assert_eq!(store.load(chat(1)).await.unwrap().unwrap().version, 1);
-    assert!(matches!(settle(&*store, &commit(chat(1), 1, 2, 1, &["m:1"])).await, Outcome::Duplicate { .. }));
+    assert!(matches!(
+        settle(&*store, &commit(chat(1), 1, 2, 1, &["m:1"])).await,
+        Outcome::Duplicate { .. }
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -269,11 +302,21 @@ async fn one_process_a_file() {
     let _store = sqlite(directory.path());
     let path = directory.path().join("store.db");
     let second = SqliteStore::open(&path, |_| Ok(()), Box::new(|_, _| Ok(())));
-    assert!(second.unwrap_err().to_string().contains("in use by another switchboard process"));
+    assert!(
+        second
+            .unwrap_err()
+            .to_string()
+            .contains("in use by another switchboard process")
+    );
 }
 
 async fn refusal(redis: &Redis) -> String {
-    let options = RedisOptions { url: redis.url(), namespace: "t".into(), partitions: 1, log_retention_records: 100 };
+    let options = RedisOptions {
+        url: redis.url(),
+        namespace: "t".into(),
+        partitions: 1,
+        log_retention_records: 100,
+    };
     RedisStore::open(options).await.unwrap_err().to_string()
 }
 
@@ -312,5 +355,9 @@ async fn a_trimmed_log_says_so() {
     redis.cli(&["XTRIM", &format!("t:{{p{partition:02}}}:log"), "MAXLEN", "5"]);
     let heads = store.heads().await.unwrap();
     assert_eq!(store.follow(&start_of(&heads), 100).await.unwrap(), Followed::Trimmed);
-    assert_eq!(store.history(id, 0, 100).await.unwrap().len(), 20, "the chat's own history stays whole");
+    assert_eq!(
+        store.history(id, 0, 100).await.unwrap().len(),
+        20,
+        "the chat's own history stays whole"
+    );
 }

@@ -46,7 +46,10 @@ fn module(file: &str) -> &str {
 }
 
 fn layer(module: &str) -> usize {
-    LAYERS.iter().position(|layer| layer.contains(&module)).unwrap_or_else(|| panic!("{module} has no layer"))
+    LAYERS
+        .iter()
+        .position(|layer| layer.contains(&module))
+        .unwrap_or_else(|| panic!("{module} has no layer"))
 }
 
 /// The modules of this crate that a file names.
@@ -55,14 +58,23 @@ fn imports(text: &str) -> Vec<&str> {
     code.match_indices("crate::")
         .map(|(at, prefix)| {
             let rest = &code[at + prefix.len()..];
-            rest.split(|letter: char| !(letter.is_alphanumeric() || letter == '_')).next().unwrap()
+            rest.split(|letter: char| !(letter.is_alphanumeric() || letter == '_'))
+                .next()
+                .unwrap()
         })
         .collect()
 }
 
 #[test]
 fn imports_point_down() {
-    let allowed_siblings = [("view", "store"), ("view", "sqlite"), ("view", "domain"), ("store", "sqlite"), ("store", "domain"), ("clock", "domain")];
+    let allowed_siblings = [
+        ("view", "store"),
+        ("view", "sqlite"),
+        ("view", "domain"),
+        ("store", "sqlite"),
+        ("store", "domain"),
+        ("clock", "domain"),
+    ];
     for (file, text) in rust_files("src") {
         let from = module(&file);
         if from == "lib" {
@@ -70,19 +82,36 @@ fn imports_point_down() {
         }
         for to in imports(&text) {
             let down = layer(to) > layer(from);
-            assert!(down || to == from || allowed_siblings.contains(&(from, to)), "{file} imports {to}");
+            assert!(
+                down || to == from || allowed_siblings.contains(&(from, to)),
+                "{file} imports {to}"
+            );
         }
     }
 }
 
 #[test]
 fn the_domain_is_pure() {
-    let impure = ["async ", "tokio", "tracing::", "SystemTime", "Instant", "getrandom", "std::fs", "std::env", "rusqlite", "redis"];
+    let impure = [
+        "async ",
+        "tokio",
+        "tracing::",
+        "SystemTime",
+        "Instant",
+        "getrandom",
+        "std::fs",
+        "std::env",
+        "rusqlite",
+        "redis",
+    ];
     for (file, text) in rust_files("src") {
         if module(&file) == "domain" {
             for word in impure {
                 let code = text.split("#[cfg(test)]").next().unwrap();
-                let named = code.lines().filter(|line| !line.trim_start().starts_with("//")).any(|line| line.contains(word));
+                let named = code
+                    .lines()
+                    .filter(|line| !line.trim_start().starts_with("//"))
+                    .any(|line| line.contains(word));
                 assert!(!named, "{file} uses {word}");
             }
         }
@@ -109,5 +138,8 @@ fn there_is_no_mod_rs() {
 #[test]
 fn the_schema_file_is_current() {
     let kept = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("schema.graphql")).unwrap();
-    assert!(kept == switchboard::api::graphql::sdl(), "write it again: cargo run -- schema > schema.graphql");
+    assert!(
+        kept == switchboard::api::graphql::sdl(),
+        "write it again: cargo run -- schema > schema.graphql"
+    );
 }

@@ -110,9 +110,7 @@ impl<A: Served> Plan<A> {
 
     /// The commit, and the state that it leads to.
     pub(super) fn into_commit(self, expected_version: u64) -> (Arc<Commit>, A, Vec<Verdict>) {
-        let state = self
-            .state
-            .with_version(expected_version.saturating_add(1));
+        let state = self.state.with_version(expected_version.saturating_add(1));
         let json = |value: &Event| serde_json::to_string(value).unwrap_or_default();
         let commit = Commit {
             aggregate_id: state.id(),

@@ -85,10 +85,7 @@ impl<A: Served, T: Send + Sync + 'static> Actor for Writer<A, T> {
         _myself: ActorRef<Wake>,
         arguments: Self::Arguments,
     ) -> Result<Self::State, ActorProcessingErr> {
-        Ok(WriterState {
-            arguments,
-            state: None,
-        })
+        Ok(WriterState { arguments, state: None })
     }
 
     async fn handle(
@@ -219,13 +216,7 @@ impl<A: Served, T: Send + Sync + 'static> WriterState<A, T> {
     }
 
     /// Answers what was decided; gives back what has to wait for another commit.
-    fn answer(
-        &self,
-        batch: Batch<A, T>,
-        verdicts: Vec<Verdict>,
-        state: &Arc<A>,
-        position: u64,
-    ) -> Batch<A, T> {
+    fn answer(&self, batch: Batch<A, T>, verdicts: Vec<Verdict>, state: &Arc<A>, position: u64) -> Batch<A, T> {
         let mut later = Vec::new();
         let mut answered: HashMap<usize, (Receipt, u64)> = HashMap::new();
         for (number, (waiting, verdict)) in batch.into_iter().zip(verdicts).enumerate() {
@@ -269,13 +260,7 @@ impl<A: Served, T: Send + Sync + 'static> WriterState<A, T> {
         others
     }
 
-    fn reply(
-        &self,
-        waiting: Waiting<A, T>,
-        receipt: Receipt,
-        (position, repeat): (u64, bool),
-        state: &Arc<A>,
-    ) {
+    fn reply(&self, waiting: Waiting<A, T>, receipt: Receipt, (position, repeat): (u64, bool), state: &Arc<A>) {
         let other_body = match (waiting.command.body_hash(), &receipt.body_hash) {
             (Some(given), Some(known)) => given != known,
             _ => false,
@@ -315,13 +300,11 @@ pub async fn settle(store: &dyn Store, commit: &Arc<Commit>) -> Outcome {
             }
             // refused now, but an earlier try may have happened
             Outcome::Aborted { reason } if in_doubt => reason,
-            Outcome::Conflict { .. } | Outcome::Duplicate { .. } if in_doubt => {
-                match ours(store, commit).await {
-                    Ok(Some(position)) => return Outcome::Committed { position },
-                    Ok(None) => return outcome,
-                    Err(error) => error.to_string(),
-                }
-            }
+            Outcome::Conflict { .. } | Outcome::Duplicate { .. } if in_doubt => match ours(store, commit).await {
+                Ok(Some(position)) => return Outcome::Committed { position },
+                Ok(None) => return outcome,
+                Err(error) => error.to_string(),
+            },
             Outcome::Committed { .. }
             | Outcome::Duplicate { .. }
             | Outcome::Conflict { .. }

@@ -1,6 +1,6 @@
 //! The one place where failures become answers: a stable code, a sentence, and what a program needs beside them.
 
-use async_graphql::{ErrorExtensions as _, ErrorExtensionValues};
+use async_graphql::{ErrorExtensionValues, ErrorExtensions as _};
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -44,8 +44,12 @@ impl ApiError {
             "OVERLOADED" => StatusCode::TOO_MANY_REQUESTS,
             "UNAVAILABLE" | "UNCERTAIN" => StatusCode::SERVICE_UNAVAILABLE,
             "INTERNAL" => StatusCode::INTERNAL_SERVER_ERROR,
-            "INVALID_TRANSITION" | "TICKET_SUPERSEDED" | "ALREADY_EXISTS" | "STALE_RESPONDER"
-            | "IDEMPOTENCY_MISMATCH" | "LIMIT_REACHED" => StatusCode::CONFLICT,
+            "INVALID_TRANSITION"
+            | "TICKET_SUPERSEDED"
+            | "ALREADY_EXISTS"
+            | "STALE_RESPONDER"
+            | "IDEMPOTENCY_MISMATCH"
+            | "LIMIT_REACHED" => StatusCode::CONFLICT,
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -59,11 +63,7 @@ impl ApiError {
     /// As an error of GraphQL.
     #[must_use]
     pub fn into_graphql(self) -> async_graphql::Error {
-        let Self {
-            code,
-            message,
-            details,
-        } = self;
+        let Self { code, message, details } = self;
         async_graphql::Error::new(message).extend_with(|_, values: &mut ErrorExtensionValues| {
             values.set("code", code);
             for (name, value) in details {
@@ -78,9 +78,7 @@ impl From<Rejection> for ApiError {
     fn from(rejection: Rejection) -> Self {
         let details = rejection.details().into_iter();
         Self {
-            details: details
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect(),
+            details: details.map(|(name, value)| (name.to_owned(), value)).collect(),
             ..Self::new(rejection.code(), rejection.to_string())
         }
     }
@@ -103,9 +101,7 @@ impl From<RouterError> for ApiError {
             RouterError::Closing => Self::new("UNAVAILABLE", error.to_string()),
             RouterError::Overloaded { retry_after_ms } => {
                 let mut overloaded = Self::new("OVERLOADED", error.to_string());
-                overloaded
-                    .details
-                    .insert("retryAfterMs".into(), retry_after_ms.into());
+                overloaded.details.insert("retryAfterMs".into(), retry_after_ms.into());
                 overloaded
             }
         }
@@ -149,10 +145,7 @@ impl IntoResponse for ApiError {
         let retry_after = self.retry_after_ms().map(|ms| ms.div_ceil(1_000).max(1));
         let mut body = self.details;
         body.insert("type".into(), json!("about:blank"));
-        body.insert(
-            "title".into(),
-            json!(status.canonical_reason().unwrap_or("error")),
-        );
+        body.insert("title".into(), json!(status.canonical_reason().unwrap_or("error")));
         body.insert("status".into(), json!(status.as_u16()));
         body.insert("detail".into(), json!(self.message));
         body.insert("code".into(), json!(self.code));
@@ -166,10 +159,7 @@ impl IntoResponse for ApiError {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(
-                header::WWW_AUTHENTICATE,
-                HeaderValue::from_static("Bearer"),
-            );
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }

@@ -35,9 +35,7 @@ use serde_json::{Map, Value as Json};
 use self::media::MediaType;
 use super::ApiState;
 use super::auth::Principal;
-use super::graphql_request::{
-    self as request, BAD_REQUEST, Parameters, Phase, Prepared, code_of, coded,
-};
+use super::graphql_request::{self as request, BAD_REQUEST, Parameters, Phase, Prepared, code_of, coded};
 use super::graphql_ws;
 
 /// `/graphql`.
@@ -64,12 +62,7 @@ fn wants_socket(headers: &HeaderMap) -> bool {
 }
 
 /// Who asks comes first, so that a stranger learns nothing but that.
-async fn answer(
-    state: &ApiState,
-    parts: &Parts,
-    body: Body,
-    accepted: Option<MediaType>,
-) -> Result<Response, Refusal> {
+async fn answer(state: &ApiState, parts: &Parts, body: Body, accepted: Option<MediaType>) -> Result<Response, Refusal> {
     let principal = authenticate(state, &parts.headers)?;
     if parts.method != Method::GET && parts.method != Method::POST {
         return Err(Refusal::method("use POST, or GET for queries", "GET, POST"));
@@ -93,9 +86,7 @@ async fn answer(
 }
 
 fn authenticate(state: &ApiState, headers: &HeaderMap) -> Result<Principal, Refusal> {
-    let authorization = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
+    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     state.auth.authenticate(authorization).map_err(|error| {
         let message = error.to_string();
         Refusal::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
@@ -116,20 +107,13 @@ fn parameters_of_uri(uri: &Uri) -> Result<Parameters, Refusal> {
     let Query(given) = Query::<UriParameters>::try_from_uri(uri)
         .map_err(|error| Refusal::bad(format!("the query string: {error}")))?;
     let mut object = Map::new();
-    for (name, text) in [
-        ("query", given.query),
-        ("operationName", given.operation_name),
-    ] {
+    for (name, text) in [("query", given.query), ("operationName", given.operation_name)] {
         object.extend(text.map(|text| (name.to_owned(), Json::String(text))));
     }
-    for (name, text) in [
-        ("variables", given.variables),
-        ("extensions", given.extensions),
-    ] {
+    for (name, text) in [("variables", given.variables), ("extensions", given.extensions)] {
         if let Some(text) = text.filter(|text| !text.is_empty()) {
-            let value = serde_json::from_str(&text).map_err(|error| {
-                Refusal::bad(format!("the parameter {name} is not JSON: {error}"))
-            })?;
+            let value = serde_json::from_str(&text)
+                .map_err(|error| Refusal::bad(format!("the parameter {name} is not JSON: {error}")))?;
             object.insert(name.to_owned(), value);
         }
     }
@@ -138,8 +122,7 @@ fn parameters_of_uri(uri: &Uri) -> Result<Parameters, Refusal> {
 
 fn parameters_of_body(bytes: &[u8]) -> Result<Parameters, Refusal> {
     let text = std::str::from_utf8(bytes).map_err(|_| Refusal::bad("the body is not UTF-8"))?;
-    let value = serde_json::from_str(text)
-        .map_err(|error| Refusal::bad(format!("the body is not JSON: {error}")))?;
+    let value = serde_json::from_str(text).map_err(|error| Refusal::bad(format!("the body is not JSON: {error}")))?;
     match value {
         Json::Object(object) => Parameters::from_json(object).map_err(Refusal::bad),
         Json::Array(_) => Err(Refusal::new(
@@ -190,9 +173,7 @@ async fn run(
 /// What this transport does not run.
 fn check_operation(prepared: &Prepared, method: &Method) -> Result<(), Refusal> {
     match prepared.operation {
-        OperationType::Mutation if method == Method::GET => {
-            Err(Refusal::method("a mutation needs POST", "POST"))
-        }
+        OperationType::Mutation if method == Method::GET => Err(Refusal::method("a mutation needs POST", "POST")),
         OperationType::Query | OperationType::Mutation => Ok(()),
         OperationType::Subscription => Err(Refusal::bad(
             "a subscription needs a WebSocket with the subprotocol graphql-transport-ws",
@@ -216,9 +197,7 @@ fn respond(mut response: GraphqlResponse, media_type: MediaType) -> Response {
     }
     if status == StatusCode::UNAUTHORIZED {
         let bearer = HeaderValue::from_static("Bearer");
-        answer
-            .headers_mut()
-            .insert(header::WWW_AUTHENTICATE, bearer);
+        answer.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
     }
     answer.headers_mut().extend(response.http_headers);
     answer
@@ -293,8 +272,7 @@ struct Refusal {
 
 impl Refusal {
     fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
-        let header =
-            (status == StatusCode::UNAUTHORIZED).then_some((header::WWW_AUTHENTICATE, "Bearer"));
+        let header = (status == StatusCode::UNAUTHORIZED).then_some((header::WWW_AUTHENTICATE, "Bearer"));
         Self {
             status,
             error: Box::new(coded(message, code)),
@@ -322,9 +300,7 @@ impl Refusal {
         };
         let mut response = payload.into_response(self.status, media_type);
         if let Some((name, value)) = self.header {
-            response
-                .headers_mut()
-                .insert(name, HeaderValue::from_static(value));
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
         response
     }

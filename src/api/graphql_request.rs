@@ -5,9 +5,7 @@ mod size;
 
 use std::time::Duration;
 
-use async_graphql::parser::types::{
-    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType,
-};
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
 use async_graphql::parser::{Error as ParseError, parse_query};
 use async_graphql::{Extensions, Request, Response, ServerError, Value, Variables};
 use serde_json::{Map, Value as Json};
@@ -84,10 +82,7 @@ impl Parameters {
 }
 
 /// Takes a parameter that must be an object or null.
-fn map<T: serde::de::DeserializeOwned>(
-    object: &mut Map<String, Json>,
-    name: &str,
-) -> Result<Option<T>, String> {
+fn map<T: serde::de::DeserializeOwned>(object: &mut Map<String, Json>, name: &str) -> Result<Option<T>, String> {
     match object.remove(name) {
         None | Some(Json::Null) => Ok(None),
         Some(value @ Json::Object(_)) => serde_json::from_value(value)
@@ -120,8 +115,7 @@ pub(crate) fn prepare(
     limits: &ApiLimits,
     principal: Principal,
 ) -> Result<Prepared, ServerError> {
-    size::check_text(&parameters.query, limits.query_tokens_max)
-        .map_err(|message| coded(message, TOO_COMPLEX))?;
+    size::check_text(&parameters.query, limits.query_tokens_max).map_err(|message| coded(message, TOO_COMPLEX))?;
     let document = parse_query(&parameters.query).map_err(|error| {
         let code = if matches!(error, ParseError::RecursionLimitExceeded) {
             TOO_COMPLEX
@@ -130,8 +124,7 @@ pub(crate) fn prepare(
         };
         with_code(error.into(), code)
     })?;
-    size::check_aliases(&document, limits.query_aliases_max)
-        .map_err(|message| coded(message, TOO_COMPLEX))?;
+    size::check_aliases(&document, limits.query_aliases_max).map_err(|message| coded(message, TOO_COMPLEX))?;
     let operation = find_operation(&document, parameters.operation_name.as_deref())
         .map_err(|message| coded(message, VALIDATION_FAILED))?
         .ty;
@@ -145,10 +138,7 @@ pub(crate) fn prepare(
 }
 
 /// The rule of the specification's `GetOperation`.
-fn find_operation<'a>(
-    document: &'a ExecutableDocument,
-    name: Option<&str>,
-) -> Result<&'a OperationDefinition, String> {
+fn find_operation<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Result<&'a OperationDefinition, String> {
     match (&document.operations, name) {
         (DocumentOperations::Single(operation), None) => Ok(&operation.node),
         (DocumentOperations::Single(_), Some(name)) => Err(unknown_operation(name)),
@@ -160,9 +150,7 @@ fn find_operation<'a>(
             let mut all = operations.values();
             match (all.next(), all.next()) {
                 (Some(only), None) => Ok(&only.node),
-                _ => Err(
-                    "the document has several operations: say which by operationName".to_owned(),
-                ),
+                _ => Err("the document has several operations: say which by operationName".to_owned()),
             }
         }
     }
@@ -173,11 +161,7 @@ fn unknown_operation(name: &str) -> String {
 }
 
 /// Runs a query or a mutation for at most `limit`; past it, the answer is an error with the code [`TIMEOUT`] and no data.
-pub(crate) async fn execute(
-    schema: &SwitchboardSchema,
-    request: Request,
-    limit: Duration,
-) -> Response {
+pub(crate) async fn execute(schema: &SwitchboardSchema, request: Request, limit: Duration) -> Response {
     tokio::time::timeout(limit, schema.execute(request))
         .await
         .unwrap_or_else(|_| {
@@ -206,11 +190,7 @@ impl Phase {
         let refused = response.data == Value::Null
             && !response.errors.is_empty()
             && response.errors.iter().all(|error| error.path.is_empty());
-        if refused {
-            Self::Refused
-        } else {
-            Self::Executed
-        }
+        if refused { Self::Refused } else { Self::Executed }
     }
 }
 
@@ -265,8 +245,7 @@ mod tests {
     #[test]
     fn parameters_that_may_be_null_or_absent() {
         let bare = parameters(json!({"query": "{ a }"})).unwrap();
-        let nulls =
-            json!({"query": "{ a }", "variables": null, "operationName": null, "extensions": null});
+        let nulls = json!({"query": "{ a }", "variables": null, "operationName": null, "extensions": null});
         assert_eq!(parameters(nulls).unwrap(), bare);
         let empty = json!({"query": "{ a }", "operationName": "", "other": 1});
         assert_eq!(parameters(empty).unwrap(), bare);
@@ -319,14 +298,8 @@ mod tests {
 
     #[test]
     fn codes_by_phase() {
-        assert_eq!(
-            code_given("no such field", Phase::Refused),
-            VALIDATION_FAILED
-        );
-        assert_eq!(
-            code_given("Query is too complex.", Phase::Refused),
-            TOO_COMPLEX
-        );
+        assert_eq!(code_given("no such field", Phase::Refused), VALIDATION_FAILED);
+        assert_eq!(code_given("Query is too complex.", Phase::Refused), TOO_COMPLEX);
         assert_eq!(code_given("boom", Phase::Executed), INTERNAL);
         let input = "Failed to parse \"Int\": too large";
         assert_eq!(code_given(input, Phase::Executed), BAD_USER_INPUT);

@@ -97,9 +97,7 @@ async fn serve(state: ApiState, socket: WebSocket, authorization: Option<String>
         Ending::close(4406, "Subprotocol not acceptable")
     };
     tracing::debug!(?ending, "a socket ended");
-    let Session {
-        socket, operations, ..
-    } = session;
+    let Session { socket, operations, .. } = session;
     drop(operations);
     ending.carry_out(socket).await;
 }
@@ -338,15 +336,10 @@ impl Session {
         request::fill_codes(&mut response.errors, phase);
         if phase == Phase::Refused {
             self.operations.finish(&operation);
-            return self
-                .say(message::errors(operation.id(), &response.errors))
-                .await;
+            return self.say(message::errors(operation.id(), &response.errors)).await;
         }
         let next = message::next(operation.id(), &response);
-        if next
-            .as_ref()
-            .is_some_and(|next| next.len() > RESPONSE_MAX_BYTES)
-        {
+        if next.as_ref().is_some_and(|next| next.len() > RESPONSE_MAX_BYTES) {
             self.operations.finish(&operation);
             let text = format!("a response has at most {RESPONSE_MAX_BYTES} bytes: ask for less");
             let errors = [coded(text, "RESPONSE_TOO_LARGE")];
@@ -389,10 +382,7 @@ impl Session {
 }
 
 /// Waits for a write, but not past the send time-out, and not when the server shuts down.
-async fn write(
-    state: &ApiState,
-    writing: impl Future<Output = Result<(), axum::Error>>,
-) -> Result<(), Ending> {
+async fn write(state: &ApiState, writing: impl Future<Output = Result<(), axum::Error>>) -> Result<(), Ending> {
     let timeout = Duration::from_millis(state.limits.socket_send_timeout_ms);
     tokio::select! {
         biased;
@@ -425,10 +415,7 @@ mod tests {
             Ending::Close { code, .. } => code,
             Ending::Left | Ending::Lost => 0,
         };
-        assert_eq!(
-            code("Space limit exceeded: Message too long: 70000 > 65536"),
-            1009
-        );
+        assert_eq!(code("Space limit exceeded: Message too long: 70000 > 65536"), 1009);
         assert_eq!(code("WebSocket protocol error: bad opcode"), 1002);
     }
 }

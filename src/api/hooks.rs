@@ -20,17 +20,13 @@ pub(super) fn routes() -> Router<ApiState> {
 }
 
 /// The channel's workspace and hash; a channel that another node just made is waited for.
-async fn telegram_channel(
-    services: &Services,
-    channel_id: &str,
-) -> Result<(Uuid, Uuid, Option<String>), ApiError> {
+async fn telegram_channel(services: &Services, channel_id: &str) -> Result<(Uuid, Uuid, Option<String>), ApiError> {
     let not_found = || ApiError::from(Rejection::NotFound { what: "channel" });
     let channel_id = Uuid::try_parse(channel_id).map_err(|_| not_found())?;
     let find = || {
         let settings = services.live.settings();
         let (workspace, channel) = settings.channel(channel_id)?;
-        (channel.kind == ChannelType::Telegram)
-            .then(|| (workspace, channel_id, channel.hook_secret_hash.clone()))
+        (channel.kind == ChannelType::Telegram).then(|| (workspace, channel_id, channel.hook_secret_hash.clone()))
     };
     if let Some(found) = find() {
         return Ok(found);
@@ -61,8 +57,7 @@ async fn telegram(
         let message = format!("the body is cut off or longer than {max} bytes");
         ApiError::new("PAYLOAD_TOO_LARGE", message)
     })?;
-    let inbound = telegram::parse(&body)
-        .map_err(|error| ApiError::new("BAD_REQUEST", error.to_string()))?;
+    let inbound = telegram::parse(&body).map_err(|error| ApiError::new("BAD_REQUEST", error.to_string()))?;
     let (owner, keys, body) = match inbound {
         Inbound::Ignored { reason } => return Ok(accepted("IGNORED", Some(reason))),
         Inbound::Message {

@@ -42,8 +42,7 @@ pub(crate) struct Envelope {
 /// The system gives no random numbers.
 pub(crate) fn new_id() -> Result<Uuid, ApiError> {
     let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|_| ApiError::new("INTERNAL", "the system gives no random numbers"))?;
+    getrandom::fill(&mut bytes).map_err(|_| ApiError::new("INTERNAL", "the system gives no random numbers"))?;
     Ok(uuid::Builder::from_random_bytes(bytes).into_uuid())
 }
 
@@ -75,11 +74,7 @@ impl Services {
     }
 
     /// Whether a channel is the workspace's; one that another node just made is waited for.
-    pub(crate) async fn check_channel(
-        &self,
-        principal: &Principal,
-        channel_id: Uuid,
-    ) -> Result<(), ApiError> {
+    pub(crate) async fn check_channel(&self, principal: &Principal, channel_id: Uuid) -> Result<(), ApiError> {
         let known = || {
             let settings = self.live.settings();
             settings
@@ -90,11 +85,7 @@ impl Services {
     }
 
     /// Whether an agent is the workspace's.
-    pub(crate) async fn check_agent(
-        &self,
-        principal: &Principal,
-        agent_id: Uuid,
-    ) -> Result<(), ApiError> {
+    pub(crate) async fn check_agent(&self, principal: &Principal, agent_id: Uuid) -> Result<(), ApiError> {
         let known = || {
             let settings = self.live.settings();
             settings
@@ -104,11 +95,7 @@ impl Services {
         self.known_or_later(known, "agent").await
     }
 
-    async fn known_or_later(
-        &self,
-        known: impl Fn() -> bool,
-        what: &'static str,
-    ) -> Result<(), ApiError> {
+    async fn known_or_later(&self, known: impl Fn() -> bool, what: &'static str) -> Result<(), ApiError> {
         if known() {
             return Ok(());
         }

@@ -43,9 +43,7 @@ pub(super) async fn ask(node: &Node, body: WorkspaceCommandBody) -> anyhow::Resu
             live.wait_for(answer.partition, answer.position, wait).await;
             Ok(true)
         }
-        Err(RouterError::Command(CommandError::Rejected(Rejection::AlreadyExists { .. }))) => {
-            Ok(false)
-        }
+        Err(RouterError::Command(CommandError::Rejected(Rejection::AlreadyExists { .. }))) => Ok(false),
         Err(error) => bail!(error),
     }
 }

@@ -7,8 +7,8 @@ use crate::domain::command::Incoming;
 use crate::domain::event::Profile;
 use crate::domain::message::Content;
 use crate::domain::{
-    Actor, ActorKind, Agent, Channel, ChannelType, ChatCommand, ChatCommandBody, DedupeKey,
-    PolicyPatch, WorkspaceCommandBody, id,
+    Actor, ActorKind, Agent, Channel, ChannelType, ChatCommand, ChatCommandBody, DedupeKey, PolicyPatch,
+    WorkspaceCommandBody, id,
 };
 use crate::server::Node;
 
@@ -22,10 +22,25 @@ pub(super) struct Tour {
 const SECRET_TOKEN: &str = "demo-secret";
 
 const CHATS: [(&str, &str, &[&str], &str); 5] = [
-    ("telegram", "Ada Fischer", &["Hello! Is my order 4711 on its way?", "It should have come on Tuesday."], "new"),
-    ("telegram", "Noor Haddad", &["Can I change the delivery address?"], "active"),
+    (
+        "telegram",
+        "Ada Fischer",
+        &["Hello! Is my order 4711 on its way?", "It should have come on Tuesday."],
+        "new",
+    ),
+    (
+        "telegram",
+        "Noor Haddad",
+        &["Can I change the delivery address?"],
+        "active",
+    ),
     ("web", "Jonas Weber", &["The coupon SPRING does not work."], "answered"),
-    ("web", "Mei Tanaka", &["How long is the warranty?", "Thank you, that helps."], "completed"),
+    (
+        "web",
+        "Mei Tanaka",
+        &["How long is the warranty?", "Thank you, that helps."],
+        "completed",
+    ),
     ("web", "Luis Ortega", &["The app logs me out every hour."], "new"),
 ];
 
@@ -77,10 +92,7 @@ pub(super) async fn fill(node: &Node) -> anyhow::Result<Option<Tour>> {
     Ok(Some(tour))
 }
 
-async fn talk(
-    node: &Node,
-    (channel, name, texts, end): (&str, &str, &[&str], &str),
-) -> anyhow::Result<()> {
+async fn talk(node: &Node, (channel, name, texts, end): (&str, &str, &[&str], &str)) -> anyhow::Result<()> {
     let channel_id = demo_id(channel);
     let mut chat_id = Uuid::nil();
     for (number, text) in texts.iter().enumerate() {

@@ -21,11 +21,7 @@ pub(super) async fn serve(config: Config, with_demo: bool) -> anyhow::Result<Exi
         .await
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
     let address = listener.local_addr()?;
-    let tour = if with_demo {
-        demo::fill(&node).await?
-    } else {
-        None
-    };
+    let tour = if with_demo { demo::fill(&node).await? } else { None };
     greet(&format!("http://{address}"), key, tour)?;
     let shutdown = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;
@@ -57,11 +53,7 @@ pub(super) async fn serve(config: Config, with_demo: bool) -> anyhow::Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-fn greet(
-    url: &str,
-    key: bootstrap::FirstKey,
-    demo: Option<demo::Tour>,
-) -> std::io::Result<()> {
+fn greet(url: &str, key: bootstrap::FirstKey, demo: Option<demo::Tour>) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "switchboard listens on {url}")?;
     writeln!(out, "  dashboard  {url}/")?;

@@ -96,11 +96,7 @@ async fn records(store: &dyn Store, id: Uuid) -> anyhow::Result<Vec<Arc<Event>>>
 }
 
 /// The state that the records lead to; notes what is out of order on the way.
-fn replay<A: Aggregate>(
-    id: Uuid,
-    events: &[Arc<Event>],
-    report: &mut Report,
-) -> std::io::Result<A> {
+fn replay<A: Aggregate>(id: Uuid, events: &[Arc<Event>], report: &mut Report) -> std::io::Result<A> {
     let mut state = A::blank(id);
     for event in events {
         report.records = report.records.saturating_add(1);
@@ -112,12 +108,7 @@ fn replay<A: Aggregate>(
     Ok(state)
 }
 
-async fn check(
-    store: &dyn Store,
-    view: &View,
-    aggregate_id: Uuid,
-    report: &mut Report,
-) -> anyhow::Result<()> {
+async fn check(store: &dyn Store, view: &View, aggregate_id: Uuid, report: &mut Report) -> anyhow::Result<()> {
     let Some(snapshot) = store.load(aggregate_id).await? else {
         report.differs(aggregate_id, "listed, but there is no snapshot")?;
         return Ok(());
@@ -132,21 +123,13 @@ async fn check(
             report.differs(aggregate_id, "the view shows other settings")?;
         }
         let kept: Workspace = serde_json::from_str(&snapshot.json)?;
-        (
-            serde_json::to_value(state)?,
-            serde_json::to_value(kept)?,
-            version,
-        )
+        (serde_json::to_value(state)?, serde_json::to_value(kept)?, version)
     } else {
         let state: Chat = replay(aggregate_id, &events, report)?;
         let version = state.version;
         check_view(view, &state, &events, report).await?;
         let kept: Chat = serde_json::from_str(&snapshot.json)?;
-        (
-            serde_json::to_value(state)?,
-            serde_json::to_value(kept)?,
-            version,
-        )
+        (serde_json::to_value(state)?, serde_json::to_value(kept)?, version)
     };
     if replayed != kept {
         report.differs(
@@ -162,12 +145,7 @@ async fn check(
 }
 
 /// The rows of a chat, its tickets and messages against what the records say.
-async fn check_view(
-    view: &View,
-    chat: &Chat,
-    events: &[Arc<Event>],
-    report: &mut Report,
-) -> anyhow::Result<()> {
+async fn check_view(view: &View, chat: &Chat, events: &[Arc<Event>], report: &mut Report) -> anyhow::Result<()> {
     let shown = view.chats(chat.workspace_id, vec![chat.id]).await?;
     let last = chat.last_ticket.as_ref().map_or(0, |ticket| ticket.number);
     let same = shown.first().is_some_and(|row| {
@@ -212,12 +190,7 @@ async fn check_view(
     Ok(())
 }
 
-async fn check_tickets(
-    view: &View,
-    chat: &Chat,
-    events: &[Arc<Event>],
-    report: &mut Report,
-) -> anyhow::Result<()> {
+async fn check_tickets(view: &View, chat: &Chat, events: &[Arc<Event>], report: &mut Report) -> anyhow::Result<()> {
     let last = chat.last_ticket.as_ref().map_or(0, |ticket| ticket.number);
     for number in 1..=last {
         let ticket_id = id::ticket(chat.id, number);

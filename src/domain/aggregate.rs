@@ -58,12 +58,7 @@ pub trait Aggregate: Clone + std::fmt::Debug + Serialize + DeserializeOwned + Se
     ///
     /// # Errors
     /// The refusal; nothing changed.
-    fn decide(
-        &self,
-        command: &Self::Command,
-        policy: &Self::Policy,
-        now: Millis,
-    ) -> Result<Decided<Self>, Rejection>;
+    fn decide(&self, command: &Self::Command, policy: &Self::Policy, now: Millis) -> Result<Decided<Self>, Rejection>;
     /// Takes one event into the state. Events come in order of `seq`, each once.
     fn apply(&mut self, event: &Event);
 }

@@ -6,9 +6,9 @@ mod draft;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use self::draft::{Draft, refuse};
 use super::aggregate::{Aggregate, Decided, Receipt};
 use super::command::{ChatCommand, ChatCommandBody, Incoming};
-use self::draft::{Draft, refuse};
 use super::event::{EventBody, Profile};
 use super::message::{Content, Direction, MessageStatus, Visibility};
 use super::ticket::{Circumstance, Decision, Reason, Status, Ticket};
@@ -65,9 +65,7 @@ impl Chat {
     /// The ticket that a message or command meets: the last one, or what it was merged into.
     #[must_use]
     pub fn current_ticket(&self) -> Option<&Ticket> {
-        self.merge_target
-            .as_deref()
-            .or(self.last_ticket.as_deref())
+        self.merge_target.as_deref().or(self.last_ticket.as_deref())
     }
 
     /// The last ticket's; none while there is no ticket.
@@ -77,9 +75,7 @@ impl Chat {
     }
 
     fn current_ticket_mut(&mut self) -> Option<&mut Ticket> {
-        self.merge_target
-            .as_deref_mut()
-            .or(self.last_ticket.as_deref_mut())
+        self.merge_target.as_deref_mut().or(self.last_ticket.as_deref_mut())
     }
 
     /// The current ticket if `ticket_id` names it.
@@ -105,12 +101,10 @@ fn is_off_ticket(body: &EventBody) -> bool {
     let EventBody::MessageReceived { message } = body else {
         return false;
     };
-    message.trace.as_ref().is_some_and(|trace| {
-        matches!(
-            trace.decision,
-            Decision::Silenced | Decision::ToResponder
-        )
-    })
+    message
+        .trace
+        .as_ref()
+        .is_some_and(|trace| matches!(trace.decision, Decision::Silenced | Decision::ToResponder))
 }
 
 impl Aggregate for Chat {
@@ -150,12 +144,7 @@ impl Aggregate for Chat {
         self.seq
     }
 
-    fn decide(
-        &self,
-        command: &ChatCommand,
-        policy: &ChannelPolicy,
-        now: Millis,
-    ) -> Result<Decided<Self>, Rejection> {
+    fn decide(&self, command: &ChatCommand, policy: &ChannelPolicy, now: Millis) -> Result<Decided<Self>, Rejection> {
         let exists = self.seq > 0;
         if exists && self.workspace_id != command.workspace_id {
             return Err(Rejection::NotFound { what: "chat" });
@@ -186,17 +175,9 @@ impl Aggregate for Chat {
                 agent_id,
                 responder_epoch,
             } => send(&mut draft, content, *agent_id, *responder_epoch)?,
-            ChatCommandBody::Take {
-                ticket_id,
-                agent_id,
-            } => take(&mut draft, *ticket_id, *agent_id)?,
-            ChatCommandBody::Assign {
-                ticket_id,
-                agent_id,
-            } => assign(&mut draft, *ticket_id, *agent_id)?,
-            ChatCommandBody::Complete { ticket_id } => {
-                end(&mut draft, *ticket_id, Reason::Completed)?
-            }
+            ChatCommandBody::Take { ticket_id, agent_id } => take(&mut draft, *ticket_id, *agent_id)?,
+            ChatCommandBody::Assign { ticket_id, agent_id } => assign(&mut draft, *ticket_id, *agent_id)?,
+            ChatCommandBody::Complete { ticket_id } => end(&mut draft, *ticket_id, Reason::Completed)?,
             ChatCommandBody::Close { ticket_id } => end(&mut draft, *ticket_id, Reason::Closed)?,
             ChatCommandBody::Reopen { ticket_id } => reopen(&mut draft, *ticket_id)?,
         };
@@ -243,11 +224,7 @@ fn meet_owner(draft: &mut Draft<'_>, incoming: &Incoming) -> Result<(), Rejectio
     Ok(())
 }
 
-fn receive(
-    mut draft: Draft<'_>,
-    incoming: &Incoming,
-    policy: &ChannelPolicy,
-) -> Result<Decided<Chat>, Rejection> {
+fn receive(mut draft: Draft<'_>, incoming: &Incoming, policy: &ChannelPolicy) -> Result<Decided<Chat>, Rejection> {
     incoming.check()?;
     let now = draft.now;
     meet_owner(&mut draft, incoming)?;
@@ -275,10 +252,7 @@ fn receive(
         Decision::Silenced | Decision::ToResponder | Decision::Duplicate => ticket_number = None,
     }
     // the id of the message is known before its event: it is the next one
-    draft.message_id = Some(id::message(
-        draft.chat.id,
-        draft.chat.seq.saturating_add(1),
-    ));
+    draft.message_id = Some(id::message(draft.chat.id, draft.chat.seq.saturating_add(1)));
     let author = Actor {
         name: incoming.author_name.clone(),
         ..Actor::new(ActorKind::Owner, draft.chat.owner.external_id.clone())
@@ -356,10 +330,7 @@ fn send(
             draft.assign(agent_id);
         }
     }
-    draft.message_id = Some(id::message(
-        draft.chat.id,
-        draft.chat.seq.saturating_add(1),
-    ));
+    draft.message_id = Some(id::message(draft.chat.id, draft.chat.seq.saturating_add(1)));
     let message_seq = draft.say(Message {
         direction: Direction::Outgoing,
         visibility: Visibility::Public,
@@ -387,11 +358,7 @@ fn take(draft: &mut Draft<'_>, ticket_id: Uuid, agent_id: Uuid) -> Result<Receip
     Ok(Receipt::default())
 }
 
-fn assign(
-    draft: &mut Draft<'_>,
-    ticket_id: Uuid,
-    agent_id: Option<Uuid>,
-) -> Result<Receipt, Rejection> {
+fn assign(draft: &mut Draft<'_>, ticket_id: Uuid, agent_id: Option<Uuid>) -> Result<Receipt, Rejection> {
     let from = draft.chat.named_ticket(ticket_id)?.status();
     if from == Status::New && agent_id.is_some() {
         draft.change_status(Reason::InProgress, None)?;

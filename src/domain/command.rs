@@ -182,21 +182,14 @@ impl Content {
             check_text("text", text, TEXT_MAX_BYTES)?;
         }
         if self.attachments.len() > ATTACHMENTS_MAX {
-            return Err(Rejection::invalid(
-                "attachments",
-                format!("at most {ATTACHMENTS_MAX}"),
-            ));
+            return Err(Rejection::invalid("attachments", format!("at most {ATTACHMENTS_MAX}")));
         }
         for attachment in &self.attachments {
             check_name("attachments.kind", &attachment.kind)?;
             for (field, text, max) in [
                 ("attachments.url", &attachment.url, URL_MAX_BYTES),
                 ("attachments.name", &attachment.name, NAME_MAX_BYTES),
-                (
-                    "attachments.mimeType",
-                    &attachment.mime_type,
-                    NAME_MAX_BYTES,
-                ),
+                ("attachments.mimeType", &attachment.mime_type, NAME_MAX_BYTES),
             ] {
                 if let Some(text) = text {
                     check_text(field, text, max)?;

@@ -285,11 +285,7 @@ impl Event {
                     changes.push(Change::new("owner.name", json!(from.name), json!(to.name)));
                 }
                 if from.avatar != to.avatar {
-                    changes.push(Change::new(
-                        "owner.avatar",
-                        json!(from.avatar),
-                        json!(to.avatar),
-                    ));
+                    changes.push(Change::new("owner.avatar", json!(from.avatar), json!(to.avatar)));
                 }
                 changes
             }
@@ -303,11 +299,7 @@ impl Event {
             EventBody::TicketStatusChanged { from, to, .. } => {
                 let mut changes = Vec::new();
                 if from.status() != to.status() {
-                    changes.push(Change::new(
-                        "status",
-                        json!(from.status()),
-                        json!(to.status()),
-                    ));
+                    changes.push(Change::new("status", json!(from.status()), json!(to.status())));
                 }
                 changes.push(Change::new("reason", json!(from), json!(to)));
                 changes

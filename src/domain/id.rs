@@ -27,11 +27,7 @@ fn derive(kind: &str, parts: &[&[u8]]) -> Uuid {
 pub fn chat(workspace: Uuid, channel: Uuid, external_id: &str) -> Uuid {
     derive(
         "chat",
-        &[
-            workspace.as_bytes(),
-            channel.as_bytes(),
-            external_id.as_bytes(),
-        ],
+        &[workspace.as_bytes(), channel.as_bytes(), external_id.as_bytes()],
     )
 }
 

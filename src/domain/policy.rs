@@ -68,17 +68,12 @@ mod nested {
         clippy::option_option,
         reason = "the signature that serde asks for"
     )]
-    pub(super) fn serialize<S: Serializer>(
-        value: &Option<Option<u64>>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(value: &Option<Option<u64>>, serializer: S) -> Result<S::Ok, S::Error> {
         value.flatten().serialize(serializer)
     }
 
     #[expect(clippy::option_option, reason = "absent and null differ")]
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Option<u64>>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u64>>, D::Error> {
         Option::<u64>::deserialize(deserializer).map(Some)
     }
 }
@@ -115,10 +110,7 @@ impl PolicyPatch {
         ];
         for (field, period) in periods {
             if period.is_some_and(|period| period > PERIOD_MAX_MS) {
-                return Err(Rejection::invalid(
-                    field,
-                    format!("0 to {PERIOD_MAX_MS} milliseconds"),
-                ));
+                return Err(Rejection::invalid(field, format!("0 to {PERIOD_MAX_MS} milliseconds")));
             }
         }
         Ok(())

@@ -30,10 +30,7 @@ pub enum Rejection {
     #[error("{what} with this id is there already")]
     AlreadyExists { what: &'static str },
     #[error("{field}: expected {expected}")]
-    InvalidInput {
-        field: &'static str,
-        expected: String,
-    },
+    InvalidInput { field: &'static str, expected: String },
     #[error("the chat was taken over since: its responder epoch is {epoch}")]
     StaleResponder { epoch: u32 },
     #[error("this idempotency key was used with another body")]
@@ -75,11 +72,9 @@ impl Rejection {
     #[must_use]
     pub fn details(&self) -> Vec<(&'static str, Value)> {
         match self {
-            Self::InvalidTransition { from, to, allowed } => vec![
-                ("from", json!(from)),
-                ("to", json!(to)),
-                ("allowed", json!(allowed)),
-            ],
+            Self::InvalidTransition { from, to, allowed } => {
+                vec![("from", json!(from)), ("to", json!(to)), ("allowed", json!(allowed))]
+            }
             Self::NotRestorable { reason } => vec![
                 ("from", json!(Status::Inactive)),
                 ("to", json!(Status::Active)),
@@ -94,9 +89,7 @@ impl Rejection {
             }
             Self::StaleResponder { epoch } => vec![("responderEpoch", json!(epoch))],
             Self::LimitReached { max, .. } => vec![("max", json!(max))],
-            Self::NotFound { .. } | Self::AlreadyExists { .. } | Self::IdempotencyMismatch => {
-                Vec::new()
-            }
+            Self::NotFound { .. } | Self::AlreadyExists { .. } | Self::IdempotencyMismatch => Vec::new(),
         }
     }
 }

@@ -65,12 +65,9 @@ impl Reason {
         match self {
             Self::Inbound | Self::Outbound | Self::Handover | Self::Manual => Status::New,
             Self::InProgress | Self::PendingCustomer | Self::OnHold => Status::Active,
-            Self::Completed
-            | Self::Closed
-            | Self::AutoClosed
-            | Self::Spam
-            | Self::Merged
-            | Self::Deleted => Status::Inactive,
+            Self::Completed | Self::Closed | Self::AutoClosed | Self::Spam | Self::Merged | Self::Deleted => {
+                Status::Inactive
+            }
         }
     }
 

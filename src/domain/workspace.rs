@@ -259,12 +259,7 @@ impl Aggregate for Workspace {
         self.seq
     }
 
-    fn decide(
-        &self,
-        command: &WorkspaceCommand,
-        (): &(),
-        now: Millis,
-    ) -> Result<Decided<Self>, Rejection> {
+    fn decide(&self, command: &WorkspaceCommand, (): &(), now: Millis) -> Result<Decided<Self>, Rejection> {
         let (body, setting_id) = self.choose(command)?;
         let event = Event {
             workspace_id: self.id,

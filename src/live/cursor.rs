@@ -140,7 +140,12 @@ mod tests {
 
     #[test]
     fn a_changed_cursor_is_refused() {
-        let mut text = Cursor::Point { epoch: 1, partition: 2, position: 3 }.encode();
+        let mut text = Cursor::Point {
+            epoch: 1,
+            partition: 2,
+            position: 3,
+        }
+        .encode();
         text.replace_range(12..13, if &text[12..13] == "A" { "B" } else { "A" });
         assert_eq!(Cursor::decode(&text), None);
     }

@@ -32,9 +32,10 @@ pub(super) async fn open(store: &dyn Store, view: &View) -> Result<Applied, Live
             ready: true,
         });
     }
-    let followed = view.followed().await?.filter(|(known, _)| {
-        known.epoch == heads.epoch && known.positions.len() == heads.positions.len()
-    });
+    let followed = view
+        .followed()
+        .await?
+        .filter(|(known, _)| known.epoch == heads.epoch && known.positions.len() == heads.positions.len());
     let Some((known, floor)) = followed else {
         view.reset().await?;
         let none = Heads {
@@ -109,11 +110,7 @@ async fn step(shared: &Shared, target: &mut Option<Heads>) -> Result<(), LiveErr
     Ok(())
 }
 
-async fn take_in(
-    shared: &Shared,
-    applied: Applied,
-    records: Vec<Record>,
-) -> Result<(), LiveError> {
+async fn take_in(shared: &Shared, applied: Applied, records: Vec<Record>) -> Result<(), LiveError> {
     if records.is_empty() {
         return Ok(());
     }
@@ -143,10 +140,7 @@ fn advance(heads: &mut Heads, records: &[Record]) {
 
 /// Makes entries visible: first the settings that they changed, then the entries, then the news of them.
 async fn publish(shared: &Shared, entries: Vec<Entry>, heads: Heads) -> Result<(), LiveError> {
-    if entries
-        .iter()
-        .any(|entry| entry.record.event.body.is_setting())
-    {
+    if entries.iter().any(|entry| entry.record.event.body.is_setting()) {
         refresh_settings(shared).await?;
     }
     let last = entries.last().map(|entry| entry.ordinal);

@@ -23,19 +23,13 @@ impl Settings {
         let mut settings = Self::default();
         for workspace in workspaces {
             for channel in &workspace.channels {
-                settings
-                    .channels
-                    .insert(channel.id, (workspace.id, channel.clone()));
+                settings.channels.insert(channel.id, (workspace.id, channel.clone()));
             }
             for key in &workspace.keys {
                 settings.key_ids.insert(key.id);
-                settings
-                    .keys
-                    .insert(key.hash.clone(), (workspace.id, key.clone()));
+                settings.keys.insert(key.hash.clone(), (workspace.id, key.clone()));
             }
-            settings
-                .workspaces
-                .insert(workspace.id, Arc::new(workspace));
+            settings.workspaces.insert(workspace.id, Arc::new(workspace));
         }
         settings
     }
@@ -49,9 +43,7 @@ impl Settings {
     /// A channel and its workspace.
     #[must_use]
     pub fn channel(&self, id: Uuid) -> Option<(Uuid, &Channel)> {
-        self.channels
-            .get(&id)
-            .map(|(workspace, channel)| (*workspace, channel))
+        self.channels.get(&id).map(|(workspace, channel)| (*workspace, channel))
     }
 
     /// The policy in force on a channel.

@@ -66,14 +66,10 @@ impl Tail {
                 return Ok(());
             }
             Cursor::Point {
-                partition,
-                position,
-                ..
+                partition, position, ..
             } => {
                 let view = self.live.view();
-                let found = view
-                    .heads_at(partition, position, now.heads.clone())
-                    .await?;
+                let found = view.heads_at(partition, position, now.heads.clone()).await?;
                 let Some(heads) = found else {
                     self.gap = Some(UNKNOWN);
                     return Ok(());
@@ -91,11 +87,7 @@ impl Tail {
         Ok(())
     }
 
-    async fn out_of_reach(
-        &self,
-        heads: &Heads,
-        now: &Applied,
-    ) -> Result<Option<&'static str>, LiveError> {
+    async fn out_of_reach(&self, heads: &Heads, now: &Applied) -> Result<Option<&'static str>, LiveError> {
         if heads.epoch != now.heads.epoch || heads.positions.len() != now.heads.positions.len() {
             return Ok(Some(EPOCH));
         }

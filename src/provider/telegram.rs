@@ -133,18 +133,17 @@ fn said(message: Message, by_update: DedupeKey) -> Inbound {
     let keys = vec![DedupeKey::message(&external_id), by_update];
     let owner_external_id = message.chat.id.to_string();
     let in_private = message.chat.kind == "private";
-    let sender = message.from.as_ref().map(|from| {
-        full_name(Some(&from.first_name), from.last_name.as_deref())
-    });
+    let sender = message
+        .from
+        .as_ref()
+        .map(|from| full_name(Some(&from.first_name), from.last_name.as_deref()));
     let sent_at = millis(message.date);
     let profile = Profile {
         name: chat_name(&message.chat),
         avatar: None,
     };
     let Some(content) = content(message) else {
-        return Inbound::Ignored {
-            reason: "nothing said",
-        };
+        return Inbound::Ignored { reason: "nothing said" };
     };
     Inbound::Message {
         owner_external_id,
@@ -164,9 +163,7 @@ fn edited(message: Message, by_update: DedupeKey) -> Inbound {
     let owner_external_id = message.chat.id.to_string();
     let edited_at = millis(message.edit_date.unwrap_or(message.date));
     let Some(content) = content(message) else {
-        return Inbound::Ignored {
-            reason: "nothing said",
-        };
+        return Inbound::Ignored { reason: "nothing said" };
     };
     Inbound::Edit {
         owner_external_id,
@@ -225,7 +222,9 @@ fn content(message: Message) -> Option<Content> {
     attachments.extend(message.contact.as_ref().map(contact));
     attachments.extend(message.location.as_ref().map(place));
     let text = message.text.or(message.caption);
-    let text = text.map(|text| text.replace('\0', "\u{fffd}")).filter(|text| !text.is_empty());
+    let text = text
+        .map(|text| text.replace('\0', "\u{fffd}"))
+        .filter(|text| !text.is_empty());
     (text.is_some() || !attachments.is_empty()).then_some(Content { text, attachments })
 }
 

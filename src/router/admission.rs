@@ -75,9 +75,7 @@ impl Admission {
             let nobody = *of_channel == 0;
             drop(of_channel);
             if nobody {
-                self.shared
-                    .of_channel
-                    .remove_if(&channel_id, |_, count| *count == 0);
+                self.shared.of_channel.remove_if(&channel_id, |_, count| *count == 0);
             }
             return Err(RouterError::Overloaded {
                 retry_after_ms: RETRY_AFTER_MS,

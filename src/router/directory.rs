@@ -12,10 +12,7 @@ use uuid::Uuid;
 
 use super::admission::Permit;
 use super::{RouterError, RouterOptions};
-use crate::actor::{
-    Answer, CommandError, Inbox, Pushed, Reply, Rules, Served, Waiting, Wake, Writer,
-    WriterArguments,
-};
+use crate::actor::{Answer, CommandError, Inbox, Pushed, Reply, Rules, Served, Waiting, Wake, Writer, WriterArguments};
 use crate::clock::Clock;
 use crate::domain::Millis;
 use crate::store::Store;
@@ -62,11 +59,7 @@ impl<A: Served> Actor for Supervisor<A> {
     type State = ();
     type Arguments = ();
 
-    async fn pre_start(
-        &self,
-        _myself: ActorRef<Never>,
-        (): (),
-    ) -> Result<Self::State, ActorProcessingErr> {
+    async fn pre_start(&self, _myself: ActorRef<Never>, (): ()) -> Result<Self::State, ActorProcessingErr> {
         Ok(())
     }
 
@@ -105,8 +98,7 @@ impl<A: Served> Directory<A> {
         options: &RouterOptions,
     ) -> Result<Self, SpawnErr> {
         let residents: Arc<Residents<A>> = Arc::default();
-        let (supervisor, _) =
-            Supervisor::spawn(None, Supervisor(Arc::clone(&residents)), ()).await?;
+        let (supervisor, _) = Supervisor::spawn(None, Supervisor(Arc::clone(&residents)), ()).await?;
         Ok(Self {
             residents,
             supervisor,
@@ -125,19 +117,10 @@ impl<A: Served> Directory<A> {
     }
 
     /// Puts a command into its actor's queue. Nothing here waits, so a caller that goes away leaves nothing half done.
-    pub(super) fn submit(
-        &self,
-        id: Uuid,
-        command: A::Command,
-        permit: Permit,
-    ) -> Result<Answered<A>, RouterError> {
+    pub(super) fn submit(&self, id: Uuid, command: A::Command, permit: Permit) -> Result<Answered<A>, RouterError> {
         let (reply, answer) = oneshot::channel();
         let reply: Reply<A> = reply;
-        let mut waiting = Waiting {
-            command,
-            reply,
-            permit,
-        };
+        let mut waiting = Waiting { command, reply, permit };
         loop {
             let resident = self.resident(id)?;
             match resident.inbox.push(waiting) {
@@ -161,8 +144,7 @@ impl<A: Served> Directory<A> {
     }
 
     fn forget(&self, id: Uuid, gone: &Arc<Resident<A>>) {
-        self.residents
-            .remove_if(&id, |_, resident| Arc::ptr_eq(resident, gone));
+        self.residents.remove_if(&id, |_, resident| Arc::ptr_eq(resident, gone));
     }
 
     fn resident(&self, id: Uuid) -> Result<Arc<Resident<A>>, RouterError> {
@@ -194,9 +176,8 @@ impl<A: Served> Directory<A> {
             clock: self.clock.clone(),
         };
         let cell = self.supervisor.get_cell();
-        let (actor, _) =
-            ractor::ActorRuntime::spawn_linked_instant(None, Writer::default(), arguments, cell)
-                .map_err(|_| RouterError::Closing)?;
+        let (actor, _) = ractor::ActorRuntime::spawn_linked_instant(None, Writer::default(), arguments, cell)
+            .map_err(|_| RouterError::Closing)?;
         Ok(Resident {
             actor,
             inbox,

@@ -23,9 +23,7 @@ use uuid::Uuid;
 use self::batcher::Waiting;
 use self::connection::{Shared, call, connect};
 use self::keys::PartitionKeys;
-use super::{
-    Commit, Followed, Heads, KeyHit, Listing, Outcome, Record, Snapshot, Store, StoreError,
-};
+use super::{Commit, Followed, Heads, KeyHit, Listing, Outcome, Record, Snapshot, Store, StoreError};
 use crate::domain::id;
 
 const SCRIPT: &str = include_str!("redis/commit.lua");
@@ -124,11 +122,7 @@ impl RedisStore {
         Ok(self.shared.call(command, READ_TIMEOUT_MS).await?)
     }
 
-    async fn read_log(
-        &self,
-        after: &Heads,
-        limit: usize,
-    ) -> Result<Option<HashMap<usize, Vec<Record>>>, StoreError> {
+    async fn read_log(&self, after: &Heads, limit: usize) -> Result<Option<HashMap<usize, Vec<Record>>>, StoreError> {
         let mut read = redis::cmd("XREAD");
         read.arg("COUNT").arg(limit);
         read.arg("BLOCK").arg(FOLLOW_WAIT_MS).arg("STREAMS");
@@ -149,10 +143,7 @@ impl RedisStore {
                 continue;
             };
             let name = reply::text(parts.first());
-            let place = self
-                .partitions
-                .iter()
-                .position(|keys| Some(keys.log.as_str()) == name);
+            let place = self.partitions.iter().position(|keys| Some(keys.log.as_str()) == name);
             if let (Some(place), Some(entries)) = (place, parts.get(1)) {
                 let partition = u16::try_from(place).unwrap_or(u16::MAX);
                 found.insert(place, reply::entries(partition, entries)?);
@@ -196,9 +187,7 @@ async fn check_server(shared: &Shared) -> Result<(), StoreError> {
         )));
     }
     if config("appendonly").await.as_deref() == Some("no") {
-        tracing::warn!(
-            "this Redis has no append-only file: a restart loses what came after its last snapshot"
-        );
+        tracing::warn!("this Redis has no append-only file: a restart loses what came after its last snapshot");
     } else if config("appendfsync").await.as_deref() == Some("everysec") {
         tracing::info!("appendfsync everysec: a crash of Redis may lose its last second");
     }
@@ -263,12 +252,7 @@ impl Store for RedisStore {
         Ok(reply::key_hit(key, &value))
     }
 
-    async fn history(
-        &self,
-        id: Uuid,
-        after_seq: u64,
-        limit: usize,
-    ) -> Result<Vec<Record>, StoreError> {
+    async fn history(&self, id: Uuid, after_seq: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
         let (partition, keys) = self.keys(id)?;
         let limit = u64::try_from(limit).unwrap_or(u64::MAX).min(1_000);
         let mut get = redis::cmd("HMGET");
@@ -286,13 +270,7 @@ impl Store for RedisStore {
             .collect()
     }
 
-    async fn list(
-        &self,
-        partition: u16,
-        since: u64,
-        token: Option<&str>,
-        limit: usize,
-    ) -> Result<Listing, StoreError> {
+    async fn list(&self, partition: u16, since: u64, token: Option<&str>, limit: usize) -> Result<Listing, StoreError> {
         let keys = self
             .partitions
             .get(usize::from(partition))

@@ -13,9 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use super::{
-    Commit, Followed, Heads, KeyHit, Listing, Outcome, Record, Snapshot, Store, StoreError,
-};
+use super::{Commit, Followed, Heads, KeyHit, Listing, Outcome, Record, Snapshot, Store, StoreError};
 use crate::domain::Event;
 use crate::sqlite::{Durability, ReadError, ReadPool, open_writer};
 
@@ -29,8 +27,7 @@ const READERS: usize = 4;
 const COMMIT_TIMEOUT_MS: u64 = 30_000;
 
 /// Called inside the transaction with the records that it commits: the view of the embedded mode lives in the same file.
-pub type Projection =
-    Box<dyn FnMut(&Connection, &[(u16, u64, &Event)]) -> rusqlite::Result<()> + Send>;
+pub type Projection = Box<dyn FnMut(&Connection, &[(u16, u64, &Event)]) -> rusqlite::Result<()> + Send>;
 
 /// A commit and who waits for it.
 type Waiting = (Arc<Commit>, oneshot::Sender<Outcome>);
@@ -107,22 +104,14 @@ impl SqliteStore {
 /// One process a file: the writer's knowledge of the log's head must be the only one.
 fn lock(path: &Path) -> Result<File, StoreError> {
     let path = path.with_extension("lock");
-    let file = File::create(&path).map_err(|error| {
-        StoreError::Unavailable(format!("cannot open {}: {error}", path.display()))
-    })?;
-    file.try_lock().map_err(|_| {
-        StoreError::Refused(format!(
-            "{} is in use by another switchboard process",
-            path.display()
-        ))
-    })?;
+    let file = File::create(&path)
+        .map_err(|error| StoreError::Unavailable(format!("cannot open {}: {error}", path.display())))?;
+    file.try_lock()
+        .map_err(|_| StoreError::Refused(format!("{} is in use by another switchboard process", path.display())))?;
     Ok(file)
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the signature that map_err asks for"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "the signature that map_err asks for")]
 fn unavailable(error: rusqlite::Error) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }
@@ -136,14 +125,10 @@ fn first_heads(connection: &Connection) -> Result<Heads, StoreError> {
         )
         .map_err(unavailable)?;
     let epoch: i64 = connection
-        .query_row("SELECT value FROM meta WHERE name = 'epoch'", [], |row| {
-            row.get(0)
-        })
+        .query_row("SELECT value FROM meta WHERE name = 'epoch'", [], |row| row.get(0))
         .map_err(unavailable)?;
     let head: i64 = connection
-        .query_row("SELECT coalesce(max(position), 0) FROM log", [], |row| {
-            row.get(0)
-        })
+        .query_row("SELECT coalesce(max(position), 0) FROM log", [], |row| row.get(0))
         .map_err(unavailable)?;
     Ok(Heads {
         epoch: epoch.unsigned_abs(),
@@ -172,11 +157,7 @@ fn record(row: &Row<'_>) -> Result<Record, ReadError> {
     })
 }
 
-fn records(
-    connection: &Connection,
-    sql: &str,
-    params: impl rusqlite::Params,
-) -> Result<Vec<Record>, ReadError> {
+fn records(connection: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Record>, ReadError> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
     let mut records = Vec::new();
@@ -198,8 +179,7 @@ impl Store for SqliteStore {
 
     async fn load(&self, id: Uuid) -> Result<Option<Snapshot>, StoreError> {
         self.read(move |connection| {
-            let mut statement = connection
-                .prepare_cached("SELECT version, snapshot FROM aggregate WHERE id = ?1")?;
+            let mut statement = connection.prepare_cached("SELECT version, snapshot FROM aggregate WHERE id = ?1")?;
             let found = statement
                 .query_row([id.as_bytes()], |row| {
                     Ok(Snapshot {
@@ -243,17 +223,16 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn history(
-        &self,
-        id: Uuid,
-        after_seq: u64,
-        limit: usize,
-    ) -> Result<Vec<Record>, StoreError> {
+    async fn history(&self, id: Uuid, after_seq: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
         self.read(move |connection| {
             records(
                 connection,
                 "SELECT position, body FROM log WHERE aggregate = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
-                params![id.as_bytes(), signed(after_seq), i64::try_from(limit).unwrap_or(i64::MAX)],
+                params![
+                    id.as_bytes(),
+                    signed(after_seq),
+                    i64::try_from(limit).unwrap_or(i64::MAX)
+                ],
             )
         })
         .await
@@ -268,13 +247,14 @@ impl Store for SqliteStore {
     ) -> Result<Listing, StoreError> {
         let after = token.and_then(|token| Uuid::try_parse(token).ok());
         self.read(move |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT id FROM aggregate WHERE id > ?1 AND last_position > ?2 ORDER BY id LIMIT ?3",
-            )?;
+            let mut statement = connection
+                .prepare_cached("SELECT id FROM aggregate WHERE id > ?1 AND last_position > ?2 ORDER BY id LIMIT ?3")?;
             let after = after.map_or_else(Vec::new, |id| id.as_bytes().to_vec());
             let limit_rows = i64::try_from(limit).unwrap_or(i64::MAX);
             let ids = statement
-                .query_map(params![after, signed(since), limit_rows], |row| row.get::<_, [u8; 16]>(0))?
+                .query_map(params![after, signed(since), limit_rows], |row| {
+                    row.get::<_, [u8; 16]>(0)
+                })?
                 .map(|id| id.map(Uuid::from_bytes))
                 .collect::<rusqlite::Result<Vec<Uuid>>>()?;
             let full = ids.len() >= limit;
@@ -292,9 +272,8 @@ impl Store for SqliteStore {
         let mut heads = self.heads.clone();
         let position = after.positions.first().copied().unwrap_or(0);
         let wait = Duration::from_millis(FOLLOW_WAIT_MS);
-        let is_news = |heads: &Heads| {
-            heads.epoch != after.epoch || heads.positions.first().copied().unwrap_or(0) > position
-        };
+        let is_news =
+            |heads: &Heads| heads.epoch != after.epoch || heads.positions.first().copied().unwrap_or(0) > position;
         // a time-out leaves the heads as they are: no news
         let _ = tokio::time::timeout(wait, heads.wait_for(is_news)).await;
         if heads.borrow().epoch != after.epoch {

@@ -7,9 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::Entry;
-use crate::domain::{
-    Aggregate, Chat, Event, EventBody, Message, Owner, Ticket, Workspace,
-};
+use crate::domain::{Aggregate, Chat, Event, EventBody, Message, Owner, Ticket, Workspace};
 use crate::sqlite::ReadError;
 use crate::store::Record;
 
@@ -22,10 +20,7 @@ fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
 }
 
 /// Applies the records that no earlier call applied, with the next ordinals.
-pub(super) fn apply_new(
-    connection: &Connection,
-    records: Vec<Record>,
-) -> Result<Vec<Entry>, ReadError> {
+pub(super) fn apply_new(connection: &Connection, records: Vec<Record>) -> Result<Vec<Entry>, ReadError> {
     let last: Option<i64> = connection
         .prepare_cached("SELECT ordinal FROM event ORDER BY ordinal DESC LIMIT 1")?
         .query_row([], |row| row.get(0))
@@ -37,9 +32,8 @@ pub(super) fn apply_new(
         "INSERT INTO event (ordinal, partition, position, aggregate, seq, workspace, body)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
-    let mut known = connection.prepare_cached(
-        "SELECT seq FROM event WHERE aggregate = ?1 ORDER BY seq DESC LIMIT 1",
-    )?;
+    let mut known =
+        connection.prepare_cached("SELECT seq FROM event WHERE aggregate = ?1 ORDER BY seq DESC LIMIT 1")?;
     for record in records {
         let id = record.event.aggregate_id;
         let seq = match applied.get(&id) {
@@ -78,10 +72,7 @@ pub(super) fn apply_new(
 }
 
 /// Applies new events in order. Rows that several events of the call change are written once, as the last left them.
-pub(super) fn apply(
-    connection: &Connection,
-    records: &[(u16, u64, &Event)],
-) -> rusqlite::Result<()> {
+pub(super) fn apply(connection: &Connection, records: &[(u16, u64, &Event)]) -> rusqlite::Result<()> {
     let mut last: HashMap<Uuid, &Event> = HashMap::new();
     let mut tickets: HashMap<Uuid, (&Event, &Ticket)> = HashMap::new();
     for (_, _, event) in records {
@@ -91,9 +82,8 @@ pub(super) fn apply(
             tickets.insert(ticket.id, (event, ticket));
         }
     }
-    let mut touch = connection.prepare_cached(
-        "UPDATE chat SET version = ?2, seq = ?3, updated_at = ?4 WHERE id = ?1",
-    )?;
+    let mut touch =
+        connection.prepare_cached("UPDATE chat SET version = ?2, seq = ?3, updated_at = ?4 WHERE id = ?1")?;
     for event in last.values().filter(|event| !event.body.is_setting()) {
         touch.execute(params![
             event.aggregate_id.as_bytes(),
@@ -111,9 +101,7 @@ pub(super) fn apply(
 fn apply_body(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
     let chat = event.aggregate_id.as_bytes();
     match &event.body {
-        EventBody::ChatCreated { channel_id, owner } => {
-            create_chat(connection, event, *channel_id, owner)
-        }
+        EventBody::ChatCreated { channel_id, owner } => create_chat(connection, event, *channel_id, owner),
         EventBody::ChatUpdated { to, .. } => {
             connection
                 .prepare_cached("UPDATE chat SET name = ?2, avatar = ?3 WHERE id = ?1")?
@@ -129,15 +117,8 @@ fn apply_body(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
             edited_at,
         } => {
             connection
-                .prepare_cached(
-                    "UPDATE message SET edit = ?3, edited_at = ?4 WHERE chat = ?1 AND seq = ?2",
-                )?
-                .execute(params![
-                    chat,
-                    signed(*message_seq),
-                    json(content)?,
-                    signed(*edited_at)
-                ])?;
+                .prepare_cached("UPDATE message SET edit = ?3, edited_at = ?4 WHERE chat = ?1 AND seq = ?2")?
+                .execute(params![chat, signed(*message_seq), json(content)?, signed(*edited_at)])?;
             Ok(())
         }
         EventBody::TicketCreated { number, .. } => {
@@ -155,12 +136,7 @@ fn apply_body(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
     }
 }
 
-fn create_chat(
-    connection: &Connection,
-    event: &Event,
-    channel_id: Uuid,
-    owner: &Owner,
-) -> rusqlite::Result<()> {
+fn create_chat(connection: &Connection, event: &Event, channel_id: Uuid, owner: &Owner) -> rusqlite::Result<()> {
     let blank = Chat::blank(event.aggregate_id);
     connection
         .prepare_cached(
@@ -183,11 +159,7 @@ fn create_chat(
     Ok(())
 }
 
-fn write_message(
-    connection: &Connection,
-    event: &Event,
-    message: &Message,
-) -> rusqlite::Result<()> {
+fn write_message(connection: &Connection, event: &Event, message: &Message) -> rusqlite::Result<()> {
     connection
         .prepare_cached("INSERT INTO message (chat, seq, ticket, body) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![
@@ -228,9 +200,8 @@ fn apply_setting(connection: &Connection, event: &Event) -> rusqlite::Result<()>
         .query_row([id], |row| row.get(0))
         .optional()?;
     let mut workspace = match body {
-        Some(body) => serde_json::from_str(&body).map_err(|error| {
-            rusqlite::Error::FromSqlConversionFailure(0, Type::Text, error.into())
-        })?,
+        Some(body) => serde_json::from_str(&body)
+            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, error.into()))?,
         None => Workspace::blank(event.aggregate_id),
     };
     workspace.apply(event);

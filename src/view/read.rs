@@ -87,9 +87,8 @@ pub(super) fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
 
 fn parsed<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let text = row.get_ref(column)?.as_str()?;
-    serde_json::from_str(text).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into())
-    })
+    serde_json::from_str(text)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()))
 }
 
 const CHAT: &str = "SELECT id, workspace, channel, external_id, name, avatar, blocked, tickets, responder_epoch, version, seq, \
@@ -170,18 +169,8 @@ pub(super) fn all<T>(
 /// The bounds, direction and limit of a range over sequence numbers.
 fn seq_range(range: &Range<u64>) -> (i64, i64, &'static str, i64) {
     match range {
-        Range::Forward { after, limit } => (
-            after.map_or(0, signed),
-            i64::MAX,
-            "ASC",
-            limit_plus_one(*limit),
-        ),
-        Range::Backward { before, limit } => (
-            0,
-            before.map_or(i64::MAX, signed),
-            "DESC",
-            limit_plus_one(*limit),
-        ),
+        Range::Forward { after, limit } => (after.map_or(0, signed), i64::MAX, "ASC", limit_plus_one(*limit)),
+        Range::Backward { before, limit } => (0, before.map_or(i64::MAX, signed), "DESC", limit_plus_one(*limit)),
     }
 }
 
@@ -216,14 +205,10 @@ impl View {
     ///
     /// # Errors
     /// What SQLite says.
-    pub async fn tickets_by_id(
-        &self,
-        workspace: Uuid,
-        ids: Vec<Uuid>,
-    ) -> Result<Vec<TicketRow>, ReadError> {
+    pub async fn tickets_by_id(&self, workspace: Uuid, ids: Vec<Uuid>) -> Result<Vec<TicketRow>, ReadError> {
         self.ask(move |connection| {
-            let mut statement = connection
-                .prepare_cached("SELECT chat, body FROM ticket WHERE id = ?1 AND workspace = ?2")?;
+            let mut statement =
+                connection.prepare_cached("SELECT chat, body FROM ticket WHERE id = ?1 AND workspace = ?2")?;
             let mut found = Vec::with_capacity(ids.len());
             for id in ids {
                 let row = statement.query_row(params![id.as_bytes(), workspace.as_bytes()], ticket);
@@ -253,11 +238,7 @@ impl View {
     ///
     /// # Errors
     /// What SQLite says.
-    pub async fn ticket_total(
-        &self,
-        workspace: Uuid,
-        filter: TicketFilter,
-    ) -> Result<u64, ReadError> {
+    pub async fn ticket_total(&self, workspace: Uuid, filter: TicketFilter) -> Result<u64, ReadError> {
         self.ask(move |connection| ticket_total(connection, workspace, &filter))
             .await
     }
@@ -281,12 +262,7 @@ impl View {
             );
             let id = chat_id.as_bytes();
             let rows = match ticket_number {
-                Some(number) => all(
-                    connection,
-                    &sql,
-                    params![id, after, before, limit, number],
-                    message,
-                ),
+                Some(number) => all(connection, &sql, params![id, after, before, limit, number], message),
                 None => all(connection, &sql, params![id, after, before, limit], message),
             }?;
             Ok(Page::cut(rows, &range))
@@ -376,12 +352,7 @@ impl View {
     ///
     /// # Errors
     /// What SQLite says.
-    pub async fn heads_at(
-        &self,
-        partition: u16,
-        position: u64,
-        now: Heads,
-    ) -> Result<Option<Heads>, ReadError> {
+    pub async fn heads_at(&self, partition: u16, position: u64, now: Heads) -> Result<Option<Heads>, ReadError> {
         self.ask(move |connection| {
             let ordinal: Option<i64> = connection
                 .prepare_cached("SELECT ordinal FROM event WHERE partition = ?1 AND position = ?2")?
@@ -411,11 +382,7 @@ impl View {
     /// # Errors
     /// What SQLite says.
     pub async fn settings(&self) -> Result<Vec<Workspace>, ReadError> {
-        self.ask(|connection| {
-            all(connection, "SELECT body FROM setting", [], |row| {
-                parsed(row, 0)
-            })
-        })
-        .await
+        self.ask(|connection| all(connection, "SELECT body FROM setting", [], |row| parsed(row, 0)))
+            .await
     }
 }

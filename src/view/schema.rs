@@ -44,11 +44,7 @@ DELETE FROM view_meta; DELETE FROM chat; DELETE FROM ticket; DELETE FROM message
 
 pub(super) fn read_heads(connection: &Connection, name: &str) -> rusqlite::Result<Option<Heads>> {
     let text: Option<String> = connection
-        .query_row(
-            "SELECT value FROM view_meta WHERE name = ?1",
-            [name],
-            |row| row.get(0),
-        )
+        .query_row("SELECT value FROM view_meta WHERE name = ?1", [name], |row| row.get(0))
         .optional()?;
     Ok(text.and_then(|text| parse_heads(&text)))
 }
@@ -60,18 +56,16 @@ fn parse_heads(text: &str) -> Option<Heads> {
     Some(Heads { epoch, positions })
 }
 
-pub(super) fn write_heads(
-    connection: &Connection,
-    name: &str,
-    heads: &Heads,
-) -> rusqlite::Result<()> {
+pub(super) fn write_heads(connection: &Connection, name: &str, heads: &Heads) -> rusqlite::Result<()> {
     let mut text = heads.epoch.to_string();
     for position in &heads.positions {
         text.push(' ');
         text.push_str(&position.to_string());
     }
     connection
-        .prepare_cached("INSERT INTO view_meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2")?
+        .prepare_cached(
+            "INSERT INTO view_meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
+        )?
         .execute(params![name, text])?;
     Ok(())
 }

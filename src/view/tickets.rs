@@ -72,12 +72,7 @@ impl Where {
     }
 
     fn filter(&mut self, filter: &TicketFilter) {
-        let ids = |ids: &[Uuid]| {
-            ids.iter()
-                .map(|id| *id.as_bytes())
-                .collect::<Vec<_>>()
-                .into_iter()
-        };
+        let ids = |ids: &[Uuid]| ids.iter().map(|id| *id.as_bytes()).collect::<Vec<_>>().into_iter();
         let every = [Status::New, Status::Active, Status::Inactive];
         // always named, so that the indexes that begin with workspace and status serve every order
         let statuses = if filter.statuses.is_empty() {
@@ -111,10 +106,7 @@ impl TicketFilter {
         let any = |list: &[Uuid], id: Uuid| list.is_empty() || list.contains(&id);
         (self.statuses.is_empty() || self.statuses.contains(&ticket.status()))
             && (self.reasons.is_empty() || self.reasons.contains(&ticket.reason))
-            && (self.assignee_ids.is_empty()
-                || ticket
-                    .assignee_id
-                    .is_some_and(|id| self.assignee_ids.contains(&id)))
+            && (self.assignee_ids.is_empty() || ticket.assignee_id.is_some_and(|id| self.assignee_ids.contains(&id)))
             && self
                 .unassigned
                 .is_none_or(|unassigned| unassigned == ticket.assignee_id.is_none())
@@ -173,11 +165,7 @@ pub(super) fn ticket_page(
     Ok(Page::cut(rows, range))
 }
 
-pub(super) fn ticket_total(
-    connection: &Connection,
-    workspace: Uuid,
-    filter: &TicketFilter,
-) -> Result<u64, ReadError> {
+pub(super) fn ticket_total(connection: &Connection, workspace: Uuid, filter: &TicketFilter) -> Result<u64, ReadError> {
     let mut wanted = Where::of_workspace(workspace);
     wanted.filter(filter);
     wanted.values.push(Box::new(signed(TOTAL_MAX)));

@@ -46,13 +46,21 @@ impl Load {
                 })
             })
             .collect();
-        Self { stop, acknowledged, receipts, writers }
+        Self {
+            stop,
+            acknowledged,
+            receipts,
+            writers,
+        }
     }
 
     /// Waits until so many more messages are acknowledged.
     async fn progress(&self, more: u64) {
         let goal = self.acknowledged.load(Ordering::Relaxed) + more;
-        eventually("progress", || async { (self.acknowledged.load(Ordering::Relaxed) >= goal).then_some(()) }).await;
+        eventually("progress", || async {
+            (self.acknowledged.load(Ordering::Relaxed) >= goal).then_some(())
+        })
+        .await;
     }
 
     async fn finish(self) -> HashMap<String, Value> {
@@ -69,7 +77,10 @@ async fn nothing_lost_nothing_doubled(client: &Client, receipts: &HashMap<String
     let mut of_chat: HashMap<&str, Vec<(u64, &String)>> = HashMap::new();
     for (external_id, receipt) in receipts {
         let chat = receipt["chat"]["id"].as_str().unwrap();
-        of_chat.entry(chat).or_default().push((receipt["message"]["seq"].as_u64().unwrap(), external_id));
+        of_chat
+            .entry(chat)
+            .or_default()
+            .push((receipt["message"]["seq"].as_u64().unwrap(), external_id));
     }
     let mut total = 0;
     for (chat, mut expected) in of_chat {
@@ -78,7 +89,10 @@ async fn nothing_lost_nothing_doubled(client: &Client, receipts: &HashMap<String
         let distinct: HashSet<&String> = stored.iter().map(|(_, external_id)| external_id).collect();
         assert_eq!(distinct.len(), stored.len(), "nothing is doubled");
         let stored: Vec<(u64, &String)> = stored.iter().map(|(seq, external_id)| (*seq, external_id)).collect();
-        assert_eq!(stored, expected, "every writer repeats until it is heard, so what is stored is what was acknowledged");
+        assert_eq!(
+            stored, expected,
+            "every writer repeats until it is heard, so what is stored is what was acknowledged"
+        );
         total += stored.len();
     }
     assert_eq!(total, receipts.len());
@@ -130,7 +144,10 @@ async fn watch(url: String, stop: Arc<AtomicBool>) -> Vec<(String, u64)> {
         let Ok(item) = item else { continue };
         let item = item.expect("the socket stays open while Redis is away")["events"].clone();
         assert_eq!(item["__typename"], "Event", "{item:#}");
-        seen.push((item["chatId"].as_str().unwrap().to_owned(), item["chatSeq"].as_u64().unwrap()));
+        seen.push((
+            item["chatId"].as_str().unwrap().to_owned(),
+            item["chatSeq"].as_u64().unwrap(),
+        ));
     }
     seen
 }
@@ -157,7 +174,12 @@ async fn a_restarted_redis_loses_nothing_and_everybody_goes_on() {
     let mut seen = watcher.await.unwrap();
     let mut expected: Vec<(String, u64)> = receipts
         .values()
-        .map(|receipt| (receipt["chat"]["id"].as_str().unwrap().to_owned(), receipt["message"]["seq"].as_u64().unwrap()))
+        .map(|receipt| {
+            (
+                receipt["chat"]["id"].as_str().unwrap().to_owned(),
+                receipt["message"]["seq"].as_u64().unwrap(),
+            )
+        })
         .collect();
     seen.retain(|event| expected.contains(event));
     let distinct: HashSet<&(String, u64)> = seen.iter().collect();

@@ -25,7 +25,6 @@ mod crash;
 mod ordering;
 mod streams;
 
-
 #[path = "../store.rs"]
 mod store;
 #[path = "../tidy.rs"]

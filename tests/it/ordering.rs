@@ -20,7 +20,12 @@ async fn a_crowd_of_first_messages(clients: &[Client]) {
     let chats: HashSet<&Value> = receipts.iter().map(|receipt| &receipt["chat"]["id"]).collect();
     let tickets: HashSet<&Value> = receipts.iter().map(|receipt| &receipt["ticket"]["id"]).collect();
     assert_eq!((chats.len(), tickets.len()), (1, 1));
-    let count = |decision: &str| receipts.iter().filter(|receipt| receipt["decision"] == decision).count();
+    let count = |decision: &str| {
+        receipts
+            .iter()
+            .filter(|receipt| receipt["decision"] == decision)
+            .count()
+    };
     assert_eq!((count("CREATED"), count("APPENDED")), (1, 199));
     let chat = receipts[0]["chat"]["id"].as_str().unwrap();
     let mut acknowledged: Vec<(u64, String)> = receipts
@@ -62,7 +67,10 @@ async fn two_processes_on_one_redis_make_one_ticket() {
 /// The parts of a receipt that a repeat gives again. Tickets and chats are shown as they are now.
 fn first_receipt(receipt: &Value) -> String {
     let trace = &receipt["trace"];
-    format!("{} {} {trace} {}", receipt["message"]["id"], receipt["ticket"]["id"], receipt["cursor"])
+    format!(
+        "{} {} {trace} {}",
+        receipt["message"]["id"], receipt["ticket"]["id"], receipt["cursor"]
+    )
 }
 
 /// Every message five times at once, to any of the clients: stored once, and every repeat gets the first receipt.
@@ -74,7 +82,10 @@ async fn everything_five_times(clients: &[Client]) {
         let channel = &channel;
         async move {
             let owner = format!("owner{}", (message + owner * 0) % 5);
-            (message, client.say(channel, &owner, &format!("m{message}"), "hello").await)
+            (
+                message,
+                client.say(channel, &owner, &format!("m{message}"), "hello").await,
+            )
         }
     });
     let mut receipts: HashMap<usize, Vec<Value>> = HashMap::new();
@@ -84,8 +95,15 @@ async fn everything_five_times(clients: &[Client]) {
     assert_eq!(receipts.len(), 50);
     let mut chats = HashSet::new();
     for (message, receipts) in receipts {
-        let first: Vec<&Value> = receipts.iter().filter(|receipt| receipt["decision"] != "DUPLICATE").collect();
-        assert_eq!((receipts.len(), first.len()), (5, 1), "message {message} is accepted once");
+        let first: Vec<&Value> = receipts
+            .iter()
+            .filter(|receipt| receipt["decision"] != "DUPLICATE")
+            .collect();
+        assert_eq!(
+            (receipts.len(), first.len()),
+            (5, 1),
+            "message {message} is accepted once"
+        );
         for receipt in &receipts {
             assert_eq!(first_receipt(receipt), first_receipt(first[0]));
         }
@@ -125,7 +143,11 @@ async fn a_refusal_never_rests_on_what_another_node_changed() {
     for round in 0..20 {
         // each node has an old state in memory when it is asked: the other one changed the ticket meanwhile
         let take = format!(", agentId: \"{agent}\"");
-        let (first, more) = if round == 0 { ("takeTicket", take.as_str()) } else { ("reopenTicket", "") };
+        let (first, more) = if round == 0 {
+            ("takeTicket", take.as_str())
+        } else {
+            ("reopenTicket", "")
+        };
         let opened = one.ticket_command(first, ticket, more).await;
         assert!(opened["errors"].is_null(), "{opened:#}");
         let closed = two.ticket_command("closeTicket", ticket, "").await;
@@ -145,18 +167,28 @@ async fn chats_leave_the_memory_and_come_back_as_they_were() {
     for round in 0..3 {
         let says = (0..100).map(|owner| {
             let (client, channel) = (&client, &channel);
-            async move { client.say(channel, &format!("owner{owner}"), &format!("r{round}-{owner}"), "hi").await }
+            async move {
+                client
+                    .say(channel, &format!("owner{owner}"), &format!("r{round}-{owner}"), "hi")
+                    .await
+            }
         });
         for receipt in join_all(says).await {
             assert_eq!(receipt["ticket"]["pendingChatMessages"], round + 1);
         }
     }
-    crate::support::eventually("few resident chats", || async { (app.node.services.router.resident_chats() <= 12).then_some(()) }).await;
+    crate::support::eventually("few resident chats", || async {
+        (app.node.services.router.resident_chats() <= 12).then_some(())
+    })
+    .await;
     app.clock.advance(120_000);
     app.node.services.router.passivate_idle();
     assert_eq!(app.node.services.router.resident_chats(), 0);
     let receipt = client.say(&channel, "owner7", "back", "hi").await;
-    assert_eq!((&receipt["decision"], &receipt["ticket"]["pendingChatMessages"]), (&"APPENDED".into(), &4.into()));
+    assert_eq!(
+        (&receipt["decision"], &receipt["ticket"]["pendingChatMessages"]),
+        (&"APPENDED".into(), &4.into())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,6 +220,11 @@ async fn overload_is_refused_with_429_and_loses_nothing() {
         }
     }
     assert!(stored > 0 && stored < 300, "{stored} of 300 were stored");
-    let tickets = client.data("{ tickets { edges { node { pendingChatMessages } } } }", serde_json::json!({})).await;
+    let tickets = client
+        .data(
+            "{ tickets { edges { node { pendingChatMessages } } } }",
+            serde_json::json!({}),
+        )
+        .await;
     assert_eq!(tickets["tickets"]["edges"][0]["node"]["pendingChatMessages"], stored);
 }

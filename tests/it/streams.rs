@@ -16,8 +16,16 @@ async fn history(client: &Client, channel: &str, agent: &str, rounds: usize) {
         let receipt = client.say(channel, &owner, &format!("m{round}"), "hello").await;
         let ticket = receipt["ticket"]["id"].as_str().unwrap();
         match round % 4 {
-            1 => drop(client.ticket_command("takeTicket", ticket, &format!(", agentId: \"{agent}\"")).await),
-            2 => drop(client.ticket_command("assignTicket", ticket, &format!(", agentId: \"{agent}\"")).await),
+            1 => drop(
+                client
+                    .ticket_command("takeTicket", ticket, &format!(", agentId: \"{agent}\""))
+                    .await,
+            ),
+            2 => drop(
+                client
+                    .ticket_command("assignTicket", ticket, &format!(", agentId: \"{agent}\""))
+                    .await,
+            ),
             3 => drop(client.ticket_command("completeTicket", ticket, "").await),
             _ => {}
         }
@@ -66,7 +74,10 @@ async fn resumed_sees_the_very_sequence(app: &TestApp, query: &str, field: &'sta
     history(&client, &channel, &agent, 100).await;
     let (expected, _socket) = live.await.unwrap();
     assert!(expected.iter().all(|item| item["__typename"] != "Gap"));
-    assert_eq!(cut_off(&[&app.url], query, field, (start, expected.len())).await, expected);
+    assert_eq!(
+        cut_off(&[&app.url], query, field, (start, expected.len())).await,
+        expected
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,7 +130,12 @@ async fn a_subscriber_that_changes_nodes_misses_and_repeats_nothing() {
     let order_of = |items: &[Value]| {
         let mut ids: Vec<(String, u64)> = items
             .iter()
-            .map(|item| (item["chatId"].as_str().unwrap_or("").to_owned(), item["chatSeq"].as_u64().unwrap()))
+            .map(|item| {
+                (
+                    item["chatId"].as_str().unwrap_or("").to_owned(),
+                    item["chatSeq"].as_u64().unwrap(),
+                )
+            })
             .collect();
         // between chats another node may order otherwise; within a chat never
         ids.sort_by(|one, two| one.0.cmp(&two.0));
@@ -153,7 +169,9 @@ async fn a_cursor_of_another_life_gets_a_gap_and_goes_on() {
     let channel = client.channel().await;
     let receipt = client.say(&channel, "ada", "m1", "hello").await;
     let mut socket = Socket::connect(&two.url, KEY).await;
-    socket.subscribe("1", EVENTS, json!({ "after": receipt["cursor"] })).await;
+    socket
+        .subscribe("1", EVENTS, json!({ "after": receipt["cursor"] }))
+        .await;
     let gap = socket.item().await.unwrap()["events"].clone();
     assert_eq!(gap["__typename"], "Gap");
     let after = gap["cursor"].clone();
@@ -175,22 +193,47 @@ async fn filters_let_through_what_they_name() {
     let bob = client.say(&channel, "bob", "b1", "hello").await;
     let mut socket = Socket::connect(&app.url, KEY).await;
     let of_chat = "subscription($chat: UUID, $after: Cursor) { events(chatId: $chat, types: [\"message.received\"], after: $after) { ... on Event { chatId type } } }";
-    socket.subscribe("chat", of_chat, json!({ "chat": bob["chat"]["id"], "after": bob["cursor"] })).await;
+    socket
+        .subscribe(
+            "chat",
+            of_chat,
+            json!({ "chat": bob["chat"]["id"], "after": bob["cursor"] }),
+        )
+        .await;
     let active = "subscription($after: Cursor) { ticketChanged(filter: { statuses: [ACTIVE] }, after: $after) { ... on TicketChange { ticket { id status } } } }";
-    socket.subscribe("active", active, json!({ "after": bob["cursor"] })).await;
+    socket
+        .subscribe("active", active, json!({ "after": bob["cursor"] }))
+        .await;
     client.say(&channel, "ada", "a2", "hello").await;
     let ticket = ada["ticket"]["id"].as_str().unwrap();
-    client.ticket_command("takeTicket", ticket, &format!(", agentId: \"{agent}\"")).await;
+    client
+        .ticket_command("takeTicket", ticket, &format!(", agentId: \"{agent}\""))
+        .await;
     client.say(&channel, "bob", "b2", "hello").await;
     let mut frames = Vec::new();
     for _ in 0..3 {
-        let Frame::Json(frame) = socket.next().await else { panic!("an open socket") };
+        let Frame::Json(frame) = socket.next().await else {
+            panic!("an open socket")
+        };
         frames.push(frame);
     }
-    let of = |id: &str| frames.iter().filter(|frame| frame["id"] == id).map(|frame| &frame["payload"]["data"]).collect::<Vec<_>>();
-    assert_eq!(of("chat"), [&json!({ "events": { "chatId": bob["chat"]["id"], "type": "message.received" } })]);
+    let of = |id: &str| {
+        frames
+            .iter()
+            .filter(|frame| frame["id"] == id)
+            .map(|frame| &frame["payload"]["data"])
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        of("chat"),
+        [&json!({ "events": { "chatId": bob["chat"]["id"], "type": "message.received" } })]
+    );
     let expected = json!({ "ticketChanged": { "ticket": { "id": ticket, "status": "ACTIVE" } } });
-    assert_eq!(of("active"), [&expected, &expected], "once for the status, once for the assignee");
+    assert_eq!(
+        of("active"),
+        [&expected, &expected],
+        "once for the status, once for the assignee"
+    );
     assert!(socket.is_silent(300).await);
 }
 
@@ -203,7 +246,9 @@ async fn a_socket_is_closed_with_the_protocols_codes() {
     early.subscribe("1", EVENTS, json!({})).await;
     assert_eq!(early.closed().await, (4401, "Unauthorized".into()));
     let mut stranger = Socket::raw(&app.url).await;
-    stranger.send(json!({ "type": "connection_init", "payload": { "authorization": "Bearer nobody" } })).await;
+    stranger
+        .send(json!({ "type": "connection_init", "payload": { "authorization": "Bearer nobody" } }))
+        .await;
     assert_eq!(stranger.closed().await, (4403, "Forbidden".into()));
     let mut twice = Socket::connect(&app.url, KEY).await;
     twice.send(json!({ "type": "connection_init", "payload": {} })).await;
@@ -212,7 +257,12 @@ async fn a_socket_is_closed_with_the_protocols_codes() {
     same.subscribe("a", EVENTS, json!({})).await;
     same.subscribe("a", EVENTS, json!({})).await;
     assert_eq!(same.closed().await, (4409, "Subscriber for a already exists".into()));
-    for bad in ["{", "[]", "{\"type\":\"nonsense\"}", "{\"type\":\"subscribe\",\"id\":\"1\"}"] {
+    for bad in [
+        "{",
+        "[]",
+        "{\"type\":\"nonsense\"}",
+        "{\"type\":\"subscribe\",\"id\":\"1\"}",
+    ] {
         let mut socket = Socket::connect(&app.url, KEY).await;
         socket.send_text(bad).await;
         assert_eq!(socket.closed().await.0, 4400, "{bad}");
@@ -229,27 +279,46 @@ async fn operations_of_a_socket_are_bounded_and_their_errors_have_codes() {
     for (id, query, code) in [
         ("parse", "subscription {", "GRAPHQL_PARSE_FAILED"),
         ("validate", "subscription { nothing }", "GRAPHQL_VALIDATION_FAILED"),
-        ("cursor", "subscription { events(after: \"nonsense\") { __typename } }", "BAD_CURSOR"),
+        (
+            "cursor",
+            "subscription { events(after: \"nonsense\") { __typename } }",
+            "BAD_CURSOR",
+        ),
     ] {
         socket.subscribe(id, query, json!({})).await;
-        let Frame::Json(frame) = socket.next().await else { panic!("an open socket") };
-        let errors = if frame["type"] == "error" { &frame["payload"] } else { &frame["payload"]["errors"] };
+        let Frame::Json(frame) = socket.next().await else {
+            panic!("an open socket")
+        };
+        let errors = if frame["type"] == "error" {
+            &frame["payload"]
+        } else {
+            &frame["payload"]["errors"]
+        };
         assert_eq!(errors[0]["extensions"]["code"], code, "{frame:#}");
         if frame["type"] == "next" {
-            let Frame::Json(done) = socket.next().await else { panic!("an open socket") };
+            let Frame::Json(done) = socket.next().await else {
+                panic!("an open socket")
+            };
             assert_eq!(done, json!({ "type": "complete", "id": id }));
         }
     }
     for id in ["1", "2", "3", "4"] {
         socket.subscribe(id, EVENTS, json!({})).await;
     }
-    let Frame::Json(frame) = socket.next().await else { panic!("an open socket") };
+    let Frame::Json(frame) = socket.next().await else {
+        panic!("an open socket")
+    };
     assert_eq!((&frame["type"], &frame["id"]), (&"error".into(), &"4".into()));
     assert_eq!(frame["payload"][0]["extensions"]["code"], "TOO_MANY_SUBSCRIPTIONS");
     socket.send(json!({ "type": "complete", "id": "1" })).await;
     socket.subscribe("1", "{ channels { id } }", json!({})).await;
-    let Frame::Json(frame) = socket.next().await else { panic!("an open socket") };
-    assert_eq!(frame, json!({ "type": "next", "id": "1", "payload": { "data": { "channels": [] } } }));
+    let Frame::Json(frame) = socket.next().await else {
+        panic!("an open socket")
+    };
+    assert_eq!(
+        frame,
+        json!({ "type": "next", "id": "1", "payload": { "data": { "channels": [] } } })
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -260,17 +329,30 @@ async fn a_busy_stream_does_not_starve_another() {
     let first = client.say(&channel, "first", "first", "hello").await;
     let quiet = client.say(&channel, "quiet", "quiet", "hello").await;
     for _ in 0..8 {
-        let busy: Vec<Value> = (0..500).map(|_| json!({ "channelId": channel, "owner": { "externalId": "busy" }, "text": "x" })).collect();
+        let busy: Vec<Value> = (0..500)
+            .map(|_| json!({ "channelId": channel, "owner": { "externalId": "busy" }, "text": "x" }))
+            .collect();
         let query = "mutation($inputs: [MessageInput!]!) { ingestMessages(inputs: $inputs) { error { code } } }";
         client.data(query, json!({ "inputs": busy })).await;
     }
     client.say(&channel, "quiet", "quiet2", "hello").await;
     let mut socket = Socket::connect(&app.url, KEY).await;
-    socket.subscribe("busy", EVENTS, json!({ "after": first["cursor"] })).await;
-    let of_chat = "subscription($chat: UUID, $after: Cursor) { events(chatId: $chat, after: $after) { ... on Event { type } } }";
-    socket.subscribe("quiet", of_chat, json!({ "chat": quiet["chat"]["id"], "after": quiet["cursor"] })).await;
+    socket
+        .subscribe("busy", EVENTS, json!({ "after": first["cursor"] }))
+        .await;
+    let of_chat =
+        "subscription($chat: UUID, $after: Cursor) { events(chatId: $chat, after: $after) { ... on Event { type } } }";
+    socket
+        .subscribe(
+            "quiet",
+            of_chat,
+            json!({ "chat": quiet["chat"]["id"], "after": quiet["cursor"] }),
+        )
+        .await;
     for place in 0..2_000 {
-        let Frame::Json(frame) = socket.next().await else { panic!("an open socket") };
+        let Frame::Json(frame) = socket.next().await else {
+            panic!("an open socket")
+        };
         if frame["id"] == "quiet" {
             return;
         }

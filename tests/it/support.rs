@@ -29,7 +29,10 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut attemp
         if let Some(found) = attempt().await {
             return found;
         }
-        assert!(start.elapsed() < Duration::from_secs(30), "{what} did not come about in 30 s");
+        assert!(
+            start.elapsed() < Duration::from_secs(30),
+            "{what} did not come about in 30 s"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

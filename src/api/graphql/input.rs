@@ -67,10 +67,7 @@ impl Serialize for DateTime {
     }
 }
 
-pub(super) fn content(
-    text: Option<String>,
-    attachments: Option<Vec<AttachmentInput>>,
-) -> Result<Content, Rejection> {
+pub(super) fn content(text: Option<String>, attachments: Option<Vec<AttachmentInput>>) -> Result<Content, Rejection> {
     let attachments = attachments.unwrap_or_default().into_iter();
     let attachments = attachments.map(|input| {
         let size = input.size_bytes.map(|size| millis("attachments.sizeBytes", size));
@@ -206,7 +203,11 @@ pub(super) fn hook_secret_hash(
     let only = || Rejection::invalid("input.config", "an object with secretToken, for TELEGRAM");
     let fields = config.as_object().ok_or_else(only)?;
     let Some(secret) = fields.get("secretToken").filter(|_| fields.len() == 1) else {
-        return if fields.is_empty() { Ok(None) } else { Err(only().into()) };
+        return if fields.is_empty() {
+            Ok(None)
+        } else {
+            Err(only().into())
+        };
     };
     if kind != crate::domain::ChannelType::Telegram {
         return Err(only().into());

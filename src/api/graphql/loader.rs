@@ -39,7 +39,10 @@ impl Loader<ChatKey> for Rows {
         let mut found = HashMap::with_capacity(keys.len());
         let view = self.0.view().await;
         for (workspace, ids) in by_workspace(keys.iter().map(|key| (key.0, key.1))) {
-            let rows = view.chats(workspace, ids).await.map_err(|error| Arc::new(error.into()))?;
+            let rows = view
+                .chats(workspace, ids)
+                .await
+                .map_err(|error| Arc::new(error.into()))?;
             found.extend(rows.into_iter().map(|row| (ChatKey(workspace, row.id), row)));
         }
         Ok(found)
@@ -54,7 +57,10 @@ impl Loader<TicketKey> for Rows {
         let mut found = HashMap::with_capacity(keys.len());
         let view = self.0.view().await;
         for (workspace, ids) in by_workspace(keys.iter().map(|key| (key.0, key.1))) {
-            let rows = view.tickets_by_id(workspace, ids).await.map_err(|error| Arc::new(error.into()))?;
+            let rows = view
+                .tickets_by_id(workspace, ids)
+                .await
+                .map_err(|error| Arc::new(error.into()))?;
             found.extend(rows.into_iter().map(|row| (TicketKey(workspace, row.ticket.id), row)));
         }
         Ok(found)

@@ -66,9 +66,7 @@ impl Message {
 
     /// The ticket; null for what was silenced or given to a responder.
     async fn ticket_id(&self) -> Option<Uuid> {
-        self.0
-            .ticket_number
-            .map(|number| id::ticket(self.0.chat_id, number))
+        self.0.ticket_number.map(|number| id::ticket(self.0.chat_id, number))
     }
 
     /// The order in the chat: the `chatSeq` of the event that brought it. Rises, with gaps.

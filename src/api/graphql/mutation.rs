@@ -7,8 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::input::{
-    AgentInput, AttachmentInput, ChannelInput, ChannelPatch, MessageInput, content,
-    hook_secret_hash, policy,
+    AgentInput, AttachmentInput, ChannelInput, ChannelPatch, MessageInput, content, hook_secret_hash, policy,
 };
 use super::loader::{principal, services};
 use super::receipt::{IngestResult, Receipt};
@@ -16,10 +15,7 @@ use super::setting::{self, Agent, Channel};
 use crate::api::auth::Principal;
 use crate::api::error::ApiError;
 use crate::api::services::{Services, new_id};
-use crate::domain::{
-    self, ChatCommand, ChatCommandBody, DedupeKey, Rejection, WorkspaceCommand,
-    WorkspaceCommandBody,
-};
+use crate::domain::{self, ChatCommand, ChatCommandBody, DedupeKey, Rejection, WorkspaceCommand, WorkspaceCommandBody};
 
 /// The most messages of one `ingestMessages`.
 const INGEST_MAX: usize = 500;
@@ -153,9 +149,7 @@ impl Mutation {
         for (place, input) in inputs.into_iter().enumerate() {
             let key = idempotency_key.as_ref().map(|key| format!("{key}:{place}"));
             let command = ingest_command(services, principal, input, key).await;
-            pending.push(command.and_then(|command| {
-                services.router.submit_to_origin(command).map_err(ApiError::from)
-            }));
+            pending.push(command.and_then(|command| services.router.submit_to_origin(command).map_err(ApiError::from)));
         }
         let answers = join_all(pending.into_iter().map(async |pending| {
             let answer = pending?.answer().await?;
@@ -180,9 +174,10 @@ impl Mutation {
         if let Some(agent_id) = agent_id {
             services(ctx)?.check_agent(principal(ctx)?, agent_id).await?;
         }
-        let epoch = responder_epoch.map(u32::try_from).transpose().map_err(|_| {
-            ApiError::from(Rejection::invalid("responderEpoch", "0 or more"))
-        })?;
+        let epoch = responder_epoch
+            .map(u32::try_from)
+            .transpose()
+            .map_err(|_| ApiError::from(Rejection::invalid("responderEpoch", "0 or more")))?;
         let body = ChatCommandBody::Send {
             content: content(text, attachments).map_err(ApiError::from)?,
             agent_id,

@@ -25,16 +25,10 @@ impl PageArguments {
     }
 
     /// A range over keys that `decode` reads from a cursor.
-    pub(super) fn range<K>(
-        self,
-        decode: impl Fn(&str) -> Option<K>,
-    ) -> Result<Range<K>, Rejection> {
+    pub(super) fn range<K>(self, decode: impl Fn(&str) -> Option<K>) -> Result<Range<K>, Rejection> {
         let key = |field, cursor: Option<String>| {
             cursor
-                .map(|cursor| {
-                    decode(&cursor)
-                        .ok_or_else(|| Rejection::invalid(field, "a cursor of this list"))
-                })
+                .map(|cursor| decode(&cursor).ok_or_else(|| Rejection::invalid(field, "a cursor of this list")))
                 .transpose()
         };
         let backward = self.last.is_some() || self.before.is_some();
@@ -85,8 +79,7 @@ where
     N: OutputType,
     F: ObjectType,
 {
-    let mut connection =
-        Connection::with_additional_fields(page.has_previous, page.has_next, fields);
+    let mut connection = Connection::with_additional_fields(page.has_previous, page.has_next, fields);
     connection.edges.extend(page.items.into_iter().map(|item| {
         let (cursor, node) = node(item);
         Edge::new(cursor, node)

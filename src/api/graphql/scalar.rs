@@ -70,10 +70,7 @@ pub fn float(millis: Millis) -> f64 {
 /// [`Rejection::InvalidInput`] for what is negative or no whole number.
 pub fn millis(field: &'static str, value: f64) -> Result<Millis, Rejection> {
     if !(0.0..9e15).contains(&value) || value.fract() != 0.0 {
-        return Err(Rejection::invalid(
-            field,
-            "a whole number of milliseconds, 0 or more",
-        ));
+        return Err(Rejection::invalid(field, "a whole number of milliseconds, 0 or more"));
     }
     #[expect(
         clippy::cast_possible_truncation,

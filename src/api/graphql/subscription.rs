@@ -103,9 +103,7 @@ struct EventFilter {
 
 impl EventFilter {
     fn matches(&self, event: &domain::Event) -> bool {
-        let same = |wanted: Option<Uuid>, found: Option<Uuid>| {
-            wanted.is_none_or(|wanted| found == Some(wanted))
-        };
+        let same = |wanted: Option<Uuid>, found: Option<Uuid>| wanted.is_none_or(|wanted| found == Some(wanted));
         let types = self.types.as_ref();
         same(self.chat_id, event.chat_id())
             && same(self.ticket_id, event.ticket_id())
@@ -238,10 +236,7 @@ fn check_types(types: Option<&[String]>) -> Result<(), Rejection> {
     }
     let known = domain::event::NAMES;
     if types.iter().any(|name| !known.contains(&name.as_str())) {
-        return Err(Rejection::invalid(
-            "types",
-            format!("any of {}", known.join(", ")),
-        ));
+        return Err(Rejection::invalid("types", format!("any of {}", known.join(", "))));
     }
     Ok(())
 }

@@ -184,12 +184,7 @@ impl Chat {
 
     /// Its tickets, the oldest first.
     #[graphql(complexity = "cost(first, None, child_complexity)")]
-    async fn tickets(
-        &self,
-        ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-    ) -> Result<TicketConnection> {
+    async fn tickets(&self, ctx: &Context<'_>, first: Option<i32>, after: Option<String>) -> Result<TicketConnection> {
         let filter = TicketFilter {
             chat_ids: vec![self.0.id],
             ..TicketFilter::default()

@@ -146,10 +146,7 @@ mod tests {
     #[test]
     fn one_media_type() {
         assert_eq!(negotiate("application/graphql-response+json"), GRAPHQL);
-        assert_eq!(
-            negotiate("APPLICATION/GraphQL-Response+JSON; charset=UTF-8"),
-            GRAPHQL
-        );
+        assert_eq!(negotiate("APPLICATION/GraphQL-Response+JSON; charset=UTF-8"), GRAPHQL);
         assert_eq!(negotiate("application/json"), JSON);
         assert_eq!(negotiate("text/html"), None);
         assert_eq!(negotiate("application/json; charset=utf-16"), None);

@@ -92,9 +92,7 @@ impl Iterator for Tokens<'_> {
                 }
                 '{' | '[' | '(' => (Token::Open, after.as_str()),
                 '}' | ']' | ')' => (Token::Close, after.as_str()),
-                first if first == '-' || first.is_ascii_digit() => {
-                    (Token::Other, after_number(after.as_str()))
-                }
+                first if first == '-' || first.is_ascii_digit() => (Token::Other, after_number(after.as_str())),
                 first if is_name(first) => (Token::Other, self.0.trim_start_matches(is_name)),
                 _ => (Token::Other, after.as_str()),
             };
@@ -175,10 +173,7 @@ mod tests {
         assert_eq!(count(""), 0);
         assert_eq!(count("{ a }"), 3);
         assert_eq!(count("{a,b\n\tc\u{feff}}"), 5);
-        assert_eq!(
-            count("query Q($id: ID! = 1) { a(id: $id) @skip(if: true) }"),
-            27
-        );
+        assert_eq!(count("query Q($id: ID! = 1) { a(id: $id) @skip(if: true) }"), 27);
         assert_eq!(count("{ ...on A { b } ...C }"), 10);
         assert_eq!(count("a...b"), 3);
     }

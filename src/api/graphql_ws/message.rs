@@ -48,16 +48,13 @@ pub(super) fn parse(text: &str) -> Result<ClientMessage, String> {
         return Err("Invalid message: the type is missing".to_owned());
     };
     match kind.as_str() {
-        "connection_init" => payload(&mut object)
-            .map(|found| ClientMessage::ConnectionInit(found.unwrap_or_default())),
+        "connection_init" => payload(&mut object).map(|found| ClientMessage::ConnectionInit(found.unwrap_or_default())),
         "ping" => payload(&mut object).map(|found| ClientMessage::Ping(found.map(Json::Object))),
         "pong" => payload(&mut object).map(|_| ClientMessage::Pong),
         "subscribe" => {
             let id = id(&mut object)?;
-            let payload = payload(&mut object)?
-                .ok_or_else(|| "Invalid message: the payload is missing".to_owned())?;
-            let parameters =
-                Parameters::from_json(payload).map_err(|why| format!("Invalid message: {why}"))?;
+            let payload = payload(&mut object)?.ok_or_else(|| "Invalid message: the payload is missing".to_owned())?;
+            let parameters = Parameters::from_json(payload).map_err(|why| format!("Invalid message: {why}"))?;
             Ok(ClientMessage::Subscribe(Subscribe { id, parameters }))
         }
         "complete" => id(&mut object).map(|id| ClientMessage::Complete { id }),
@@ -162,8 +159,7 @@ mod tests {
         assert_eq!(answer, Ok(ClientMessage::Pong));
         let complete = parsed(&json!({"type": "complete", "id": "1"}));
         assert_eq!(complete, Ok(ClientMessage::Complete { id: "1".to_owned() }));
-        let subscribe =
-            json!({"type": "subscribe", "id": "1", "payload": {"query": "{ a }"}, "more": 1});
+        let subscribe = json!({"type": "subscribe", "id": "1", "payload": {"query": "{ a }"}, "more": 1});
         assert!(matches!(parsed(&subscribe), Ok(ClientMessage::Subscribe(s)) if s.id == "1"));
     }
 
@@ -213,10 +209,7 @@ mod tests {
             found(json!({"Authorization": "Bearer a"})),
             Ok(Some("Bearer a".to_owned()))
         );
-        assert_eq!(
-            found(json!({"x": 1, "authorization": "a"})),
-            Ok(Some("a".to_owned()))
-        );
+        assert_eq!(found(json!({"x": 1, "authorization": "a"})), Ok(Some("a".to_owned())));
         assert_eq!(found(json!({"AUTHORIZATION": null})), Ok(None));
         assert_eq!(found(json!({})), Ok(None));
         assert_eq!(found(json!({"authorization": 1})), Err(()));
@@ -234,9 +227,6 @@ mod tests {
         assert_eq!(complete("1").unwrap(), r#"{"id":"1","type":"complete"}"#);
         let error: Json = serde_json::from_str(&errors("1", &[coded("no", "X")]).unwrap()).unwrap();
         let payload = json!([{"message": "no", "extensions": {"code": "X"}}]);
-        assert_eq!(
-            error,
-            json!({"id": "1", "type": "error", "payload": payload})
-        );
+        assert_eq!(error, json!({"id": "1", "type": "error", "payload": payload}));
     }
 }

@@ -23,9 +23,7 @@ impl Draft<'_> {
     pub(super) fn emit(&mut self, body: EventBody) {
         let of_ticket = !matches!(
             body,
-            EventBody::ChatCreated { .. }
-                | EventBody::ChatUpdated { .. }
-                | EventBody::MessageEdited { .. }
+            EventBody::ChatCreated { .. } | EventBody::ChatUpdated { .. } | EventBody::MessageEdited { .. }
         );
         let mut event = Event {
             workspace_id: self.command.workspace_id,
@@ -97,13 +95,9 @@ impl Draft<'_> {
 /// NEW → ACTIVE → INACTIVE → ACTIVE; from INACTIVE only where the reason lets it back.
 fn check_transition(from: Reason, to: Reason) -> Result<(), Rejection> {
     match (from.status(), to.status()) {
-        (Status::New | Status::Active, Status::Active) | (Status::Active, Status::Inactive) => {
-            Ok(())
-        }
+        (Status::New | Status::Active, Status::Active) | (Status::Active, Status::Inactive) => Ok(()),
         (Status::Inactive, Status::Active) if from.is_restorable() => Ok(()),
-        (Status::Inactive, Status::Active) => Err(Rejection::NotRestorable {
-            reason: from.name(),
-        }),
+        (Status::Inactive, Status::Active) => Err(Rejection::NotRestorable { reason: from.name() }),
         (from, to) => Err(refuse(from, to)),
     }
 }

@@ -38,12 +38,7 @@ fn edit_of(update: &str) -> (String, String, Content, Millis) {
     else {
         panic!("not an edit: {update}");
     };
-    (
-        owner_external_id,
-        target.as_str().to_owned(),
-        content,
-        edited_at,
-    )
+    (owner_external_id, target.as_str().to_owned(), content, edited_at)
 }
 
 fn is_ignored(update: &str) -> bool {
@@ -68,13 +63,7 @@ fn as_edit(update: &str) -> String {
     update.to_string()
 }
 
-fn file(
-    kind: &str,
-    id: &str,
-    name: Option<&str>,
-    mime_type: Option<&str>,
-    size: u64,
-) -> Attachment {
+fn file(kind: &str, id: &str, name: Option<&str>, mime_type: Option<&str>, size: u64) -> Attachment {
     Attachment {
         kind: kind.to_owned(),
         url: Some(format!("telegram:file/{id}")),
@@ -116,10 +105,7 @@ fn an_edit_names_its_message_and_its_own_time() {
     assert_eq!(owner, "987654321");
     assert_eq!(target, "m:1365");
     assert_eq!(edited_at, 1_763_700_060_000);
-    assert_eq!(
-        content.text.as_deref(),
-        Some("Hello! Is order 4712 on its way?")
-    );
+    assert_eq!(content.text.as_deref(), Some("Hello! Is order 4712 on its way?"));
     let Ok(Inbound::Edit { keys, .. }) = parse(update.as_bytes()) else {
         panic!("not an edit");
     };
@@ -159,13 +145,7 @@ fn files_are_named_by_their_kind_and_have_the_provider_s_id() {
         48_213,
     );
     let sticker = file("sticker", "CAACAgIAAxkBAAIFWW", Some("🙏"), None, 26_458);
-    let voice = file(
-        "voice",
-        "AwACAgIAAxkBAAIFWm",
-        None,
-        Some("audio/ogg"),
-        15_320,
-    );
+    let voice = file("voice", "AwACAgIAAxkBAAIFWm", None, Some("audio/ogg"), 15_320);
     let animation = file(
         "animation",
         "CgACAgIAAxkBAAIFW2",
@@ -195,10 +175,7 @@ fn audio_video_and_video_notes_are_attachments() {
             });
         });
         let (_, incoming, _) = message_of(&update);
-        assert_eq!(
-            incoming.content.attachments,
-            [file(kind, "id", None, None, 7)]
-        );
+        assert_eq!(incoming.content.attachments, [file(kind, "id", None, None, 7)]);
     }
 }
 
@@ -229,9 +206,7 @@ fn what_nobody_said_to_the_company_is_ignored() {
     assert!(is_ignored(&as_edit(fixture!("new_chat_members"))));
     assert!(is_ignored(fixture!("callback_query")));
     assert!(is_ignored(fixture!("channel_post")));
-    assert!(is_ignored(
-        r#"{"update_id":1,"a_kind_of_next_year":{"message":7}}"#
-    ));
+    assert!(is_ignored(r#"{"update_id":1,"a_kind_of_next_year":{"message":7}}"#));
 }
 
 #[test]

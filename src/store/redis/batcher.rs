@@ -8,8 +8,8 @@ use redis::Value;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::keys::PartitionKeys;
 use super::connection::Shared;
+use super::keys::PartitionKeys;
 use super::reply;
 use crate::store::{Commit, Outcome, StoreError};
 
@@ -113,10 +113,7 @@ fn command(shared: &Shared, keys: &PartitionKeys, epoch: u64, commits: &[&Commit
     command.arg(&keys.index);
     for commit in commits {
         let id: Uuid = commit.aggregate_id;
-        command
-            .arg(keys.aggregate(id))
-            .arg(keys.history(id))
-            .arg(keys.seen(id));
+        command.arg(keys.aggregate(id)).arg(keys.history(id)).arg(keys.seen(id));
     }
     command.arg(epoch).arg(shared.log_retention_records);
     command.arg(commits.len());
@@ -162,8 +159,7 @@ fn outcome(answer: &Value) -> Outcome {
     };
     let rest = parts.get(1..).unwrap_or_default();
     match reply::text(parts.first()) {
-        Some("C") => reply::number(rest.first())
-            .map_or_else(unreadable, |position| Outcome::Committed { position }),
+        Some("C") => reply::number(rest.first()).map_or_else(unreadable, |position| Outcome::Committed { position }),
         Some("D") => {
             let hits = rest
                 .as_chunks::<2>()

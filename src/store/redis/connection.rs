@@ -66,8 +66,7 @@ impl From<RedisError> for Failure {
             "TRYAGAIN",
         ];
         Self {
-            refused: error.code().is_some_and(|code| BEFORE.contains(&code))
-                || error.is_connection_refusal(),
+            refused: error.code().is_some_and(|code| BEFORE.contains(&code)) || error.is_connection_refusal(),
             script_missing: error.code() == Some("NOSCRIPT"),
             reason: error.to_string(),
         }
@@ -128,9 +127,9 @@ impl Shared {
 
     /// One number for all partitions: the change of any changes it.
     pub(super) fn epoch(&self) -> u64 {
-        self.epochs.iter().fold(7, |all: u64, epoch| {
-            all.rotate_left(5) ^ epoch.load(Ordering::Acquire)
-        })
+        self.epochs
+            .iter()
+            .fold(7, |all: u64, epoch| all.rotate_left(5) ^ epoch.load(Ordering::Acquire))
     }
 }
 
@@ -140,11 +139,7 @@ pub(super) fn random_epoch() -> Result<u64, StoreError> {
     Ok((random >> 12) | 1)
 }
 
-pub(super) async fn call(
-    connection: &mut ConnectionManager,
-    command: &Cmd,
-    timeout_ms: u64,
-) -> Result<Value, Failure> {
+pub(super) async fn call(connection: &mut ConnectionManager, command: &Cmd, timeout_ms: u64) -> Result<Value, Failure> {
     let answer = tokio::time::timeout(
         Duration::from_millis(timeout_ms),
         connection.send_packed_command(command),

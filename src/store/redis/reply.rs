@@ -39,9 +39,8 @@ pub(super) fn key_hit(key: &str, value: &Value) -> Option<KeyHit> {
 }
 
 pub(super) fn record(partition: u16, position: u64, json: &str) -> Result<Record, StoreError> {
-    let event = serde_json::from_str(json).map_err(|error| {
-        StoreError::Corrupt(format!("partition {partition}, position {position}: {error}"))
-    })?;
+    let event = serde_json::from_str(json)
+        .map_err(|error| StoreError::Corrupt(format!("partition {partition}, position {position}: {error}")))?;
     Ok(Record {
         partition,
         position,

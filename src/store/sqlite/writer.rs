@@ -28,10 +28,7 @@ pub(super) fn run(
 
 fn renew_epoch(connection: &Connection, heads: &watch::Sender<Heads>) {
     let epoch = super::random_epoch().unwrap_or_else(|_| heads.borrow().epoch.saturating_add(1));
-    match connection.execute(
-        "UPDATE meta SET value = ?1 WHERE name = 'epoch'",
-        [signed(epoch)],
-    ) {
+    match connection.execute("UPDATE meta SET value = ?1 WHERE name = 'epoch'", [signed(epoch)]) {
         Ok(_) => heads.send_modify(|heads| heads.epoch = epoch),
         Err(error) => tracing::error!(%error, "cannot begin a new epoch"),
     }
@@ -76,10 +73,7 @@ struct Failure {
 
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
-        Self {
-            error,
-            in_doubt: false,
-        }
+        Self { error, in_doubt: false }
     }
 }
 
@@ -111,10 +105,9 @@ fn try_group(
         return Ok((outcomes, head));
     }
     projection(&transaction, &written)?;
-    transaction.commit().map_err(|error| Failure {
-        error,
-        in_doubt: true,
-    })?;
+    transaction
+        .commit()
+        .map_err(|error| Failure { error, in_doubt: true })?;
     Ok((outcomes, head))
 }
 
@@ -151,11 +144,7 @@ fn snapshot(connection: &Connection, id: Uuid) -> rusqlite::Result<Option<Snapsh
         .optional()
 }
 
-pub(super) fn find_key(
-    connection: &Connection,
-    id: Uuid,
-    key: &str,
-) -> rusqlite::Result<Option<KeyHit>> {
+pub(super) fn find_key(connection: &Connection, id: Uuid, key: &str) -> rusqlite::Result<Option<KeyHit>> {
     connection
         .prepare_cached("SELECT position, receipt FROM seen WHERE aggregate = ?1 AND key = ?2")?
         .query_row(params![id.as_bytes(), key], |row| {
@@ -196,9 +185,8 @@ fn write(connection: &Connection, commit: &Commit, position: u64) -> rusqlite::R
             signed(at.saturating_sub(1)),
             commit.snapshot
         ])?;
-    let mut remember = connection.prepare_cached(
-        "INSERT INTO seen (aggregate, key, position, receipt) VALUES (?1, ?2, ?3, ?4)",
-    )?;
+    let mut remember =
+        connection.prepare_cached("INSERT INTO seen (aggregate, key, position, receipt) VALUES (?1, ?2, ?3, ?4)")?;
     for key in &commit.keys {
         remember.execute(params![
             id,

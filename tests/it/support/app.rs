@@ -61,7 +61,13 @@ impl TestApp {
             let (node, shutdown) = (node.clone(), shutdown.clone());
             async move { node.serve(listener, &config, shutdown).await.unwrap() }
         });
-        Self { url, clock, node, shutdown, _data: data }
+        Self {
+            url,
+            clock,
+            node,
+            shutdown,
+            _data: data,
+        }
     }
 
     pub fn client(&self) -> Client {
@@ -80,7 +86,11 @@ pub async fn make_workspace(node: &Node, workspace_id: Uuid, key: &str) {
     let hash = id::sha256_hex(key.as_bytes());
     for body in [
         WorkspaceCommandBody::Create { name: "test".into() },
-        WorkspaceCommandBody::CreateKey(ApiKey { id: id::key(&hash), name: "test".into(), hash: hash.clone() }),
+        WorkspaceCommandBody::CreateKey(ApiKey {
+            id: id::key(&hash),
+            name: "test".into(),
+            hash: hash.clone(),
+        }),
     ] {
         let command = WorkspaceCommand {
             id: Uuid::from_u128(u128::from(getrandom::u64().unwrap())),
@@ -91,7 +101,10 @@ pub async fn make_workspace(node: &Node, workspace_id: Uuid, key: &str) {
         };
         if let Ok(answer) = node.services.router.workspace(workspace_id, command).await {
             let wait = Duration::from_secs(10);
-            node.services.live.wait_for(answer.partition, answer.position, wait).await;
+            node.services
+                .live
+                .wait_for(answer.partition, answer.position, wait)
+                .await;
         }
     }
     node.services.live.catch_up(Duration::from_secs(10)).await.unwrap();
@@ -128,7 +141,10 @@ impl Process {
             if answer.is_ok_and(|answer| answer.status().is_success()) {
                 return;
             }
-            assert!(start.elapsed() < Duration::from_secs(60), "the server did not get ready");
+            assert!(
+                start.elapsed() < Duration::from_secs(60),
+                "the server did not get ready"
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -182,7 +198,9 @@ pub fn verify(data: &Path, redis: Option<&str>) -> (bool, String) {
 
 fn spawn(port: u16, data: &Path, redis: Option<&str>) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
-    command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"]).arg(data);
+    command
+        .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"])
+        .arg(data);
     if let Some(redis) = redis {
         command.args(["--redis", redis]);
     }

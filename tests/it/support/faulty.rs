@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use switchboard::store::{
-    Commit, Followed, Heads, KeyHit, Listing, Outcome, Record, Snapshot, Store, StoreError,
-};
+use switchboard::store::{Commit, Followed, Heads, KeyHit, Listing, Outcome, Record, Snapshot, Store, StoreError};
 use uuid::Uuid;
 
 #[derive(Debug)]
@@ -29,7 +27,9 @@ impl Faulty {
 }
 
 fn lost() -> Outcome {
-    Outcome::Uncertain { reason: "a test lost the answer".into() }
+    Outcome::Uncertain {
+        reason: "a test lost the answer".into(),
+    }
 }
 
 #[async_trait]

@@ -18,14 +18,26 @@ pub struct Client {
 
 impl Client {
     pub fn new(url: &str, key: &str) -> Self {
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
-        Self { url: url.to_owned(), key: key.to_owned(), http }
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_secs(60))
+            .build()
+            .unwrap();
+        Self {
+            url: url.to_owned(),
+            key: key.to_owned(),
+            http,
+        }
     }
 
     /// The raw answer; an error is that of the connection.
     pub async fn send(&self, query: &str, variables: Value) -> reqwest::Result<Value> {
         let answer = self.http.post(format!("{}/graphql", self.url)).bearer_auth(&self.key);
-        answer.json(&json!({ "query": query, "variables": variables })).send().await?.json().await
+        answer
+            .json(&json!({ "query": query, "variables": variables }))
+            .send()
+            .await?
+            .json()
+            .await
     }
 
     /// The data of an answer without errors.
@@ -48,12 +60,19 @@ impl Client {
 
     pub async fn channel_with(&self, policy: Value) -> String {
         let input = json!({ "type": "API", "name": "a channel", "policy": policy });
-        let made = self.data("mutation($input: ChannelInput!) { createChannel(input: $input) { id } }", json!({ "input": input })).await;
+        let made = self
+            .data(
+                "mutation($input: ChannelInput!) { createChannel(input: $input) { id } }",
+                json!({ "input": input }),
+            )
+            .await;
         made["createChannel"]["id"].as_str().unwrap().to_owned()
     }
 
     pub async fn agent(&self) -> String {
-        let made = self.data("mutation { createAgent(input: { name: \"Robin\" }) { id } }", json!({})).await;
+        let made = self
+            .data("mutation { createAgent(input: { name: \"Robin\" }) { id } }", json!({}))
+            .await;
         made["createAgent"]["id"].as_str().unwrap().to_owned()
     }
 
@@ -95,7 +114,10 @@ impl Client {
             for edge in messages["edges"].as_array().unwrap() {
                 after = edge["cursor"].clone();
                 let node = &edge["node"];
-                all.push((node["seq"].as_u64().unwrap(), node["externalId"].as_str().unwrap_or_default().to_owned()));
+                all.push((
+                    node["seq"].as_u64().unwrap(),
+                    node["externalId"].as_str().unwrap_or_default().to_owned(),
+                ));
             }
             if !messages["pageInfo"]["hasNextPage"].as_bool().unwrap() {
                 return all;

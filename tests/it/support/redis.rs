@@ -24,7 +24,12 @@ impl Redis {
         let port = free_port();
         let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
         let child = spawn(port, &directory, &arguments);
-        let redis = Self { port, directory, child, arguments };
+        let redis = Self {
+            port,
+            directory,
+            child,
+            arguments,
+        };
         redis.wait_until_up();
         redis
     }
@@ -54,7 +59,10 @@ impl Redis {
     fn wait_until_up(&self) {
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() || !self.cli(&["PING"]).starts_with("PONG") {
-            assert!(start.elapsed() < Duration::from_secs(30), "redis-server did not start: apt-get install redis-server");
+            assert!(
+                start.elapsed() < Duration::from_secs(30),
+                "redis-server did not start: apt-get install redis-server"
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -27,7 +27,9 @@ impl Socket {
     pub async fn try_raw(url: &str) -> Option<Self> {
         let url = format!("{}/graphql", url.replace("http://", "ws://"));
         let mut request = url.into_client_request().unwrap();
-        request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
         Some(Self(connect_async(request).await.ok()?.0))
     }
 
@@ -60,13 +62,16 @@ impl Socket {
 
     pub async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
         let payload = json!({ "query": query, "variables": variables });
-        self.send(json!({ "id": id, "type": "subscribe", "payload": payload })).await;
+        self.send(json!({ "id": id, "type": "subscribe", "payload": payload }))
+            .await;
     }
 
     /// The next frame that is not a ping, 30 seconds at most. A broken connection is a close with 1006.
     pub async fn next(&mut self) -> Frame {
         loop {
-            let frame = tokio::time::timeout(Duration::from_secs(30), self.0.next()).await.expect("a frame within 30 s");
+            let frame = tokio::time::timeout(Duration::from_secs(30), self.0.next())
+                .await
+                .expect("a frame within 30 s");
             match frame {
                 Some(Ok(Message::Text(text))) => {
                     let value: Value = serde_json::from_str(&text).unwrap();
@@ -105,6 +110,8 @@ impl Socket {
 
     /// Whether nothing comes for so long.
     pub async fn is_silent(&mut self, millis: u64) -> bool {
-        tokio::time::timeout(Duration::from_millis(millis), self.next()).await.is_err()
+        tokio::time::timeout(Duration::from_millis(millis), self.next())
+            .await
+            .is_err()
     }
 }
