@@ -1,6 +1,20 @@
 //! The stores against the same rows written by hand: batched commits with compare-and-set and dedupe, against bare
 //! pipelined commands (Redis) and a bare loop of prepared statements (SQLite).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_wrap,
+    clippy::cast_possible_truncation,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "benches fail by panicking and measure with the clock"
+)]
+
 mod support;
 
 use std::sync::Arc;
@@ -197,7 +211,7 @@ fn bare_loop(path: &std::path::Path, rounds: &Rounds) -> f64 {
 
 fn insert(connection: &Connection, commit: &Commit, position: &mut i64) {
     let id = commit.aggregate_id.as_bytes();
-    let mut run = |sql: &str, params: &[&dyn rusqlite::ToSql]| {
+    let run = |sql: &str, params: &[&dyn rusqlite::ToSql]| {
         connection.prepare_cached(sql).unwrap().execute(params).unwrap();
     };
     for (event, body) in commit.events.iter().zip(&commit.bodies) {

@@ -1,5 +1,19 @@
 //! The pure core alone: how many decisions a core makes in a second, and what each part of one costs.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_wrap,
+    clippy::cast_possible_truncation,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "benches fail by panicking and measure with the clock"
+)]
+
 mod support;
 
 use std::time::Instant;

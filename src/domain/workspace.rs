@@ -176,6 +176,7 @@ impl Workspace {
             WorkspaceCommandBody::CreateChannel(channel) => {
                 check_name("input.name", &channel.name)?;
                 channel.policy.check()?;
+                check_new("a channel", self.channel(channel.id).is_none())?;
                 check_room("channels", self.channels.len(), CHANNELS_MAX)?;
                 let channel = channel.clone();
                 let id = channel.id;
@@ -204,6 +205,7 @@ impl Workspace {
             }
             WorkspaceCommandBody::CreateAgent(agent) => {
                 check_name("input.name", &agent.name)?;
+                check_new("an agent", self.agent(agent.id).is_none())?;
                 check_room("agents", self.agents.len(), AGENTS_MAX)?;
                 let agent = agent.clone();
                 let id = agent.id;
@@ -211,9 +213,7 @@ impl Workspace {
             }
             WorkspaceCommandBody::CreateKey(key) => {
                 check_name("input.name", &key.name)?;
-                if self.keys.iter().any(|known| known.hash == key.hash) {
-                    return Err(Rejection::AlreadyExists { what: "a key" });
-                }
+                check_new("a key", self.keys.iter().all(|known| known.hash != key.hash))?;
                 check_room("keys", self.keys.len(), KEYS_MAX)?;
                 let key = key.clone();
                 let id = key.id;
@@ -221,6 +221,13 @@ impl Workspace {
             }
         }
     }
+}
+
+fn check_new(what: &'static str, is_new: bool) -> Result<(), Rejection> {
+    if is_new {
+        return Ok(());
+    }
+    Err(Rejection::AlreadyExists { what })
 }
 
 fn check_room(what: &'static str, len: usize, max: usize) -> Result<(), Rejection> {

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -15,6 +16,9 @@ const STEP_MAX: usize = 256;
 
 /// How many entries are passed over in one turn.
 const TURN_MAX: u32 = 64;
+
+/// How long a cursor that is ahead of this node is waited for.
+const POINT_WAIT: Duration = Duration::from_secs(2);
 
 /// What comes next.
 #[derive(Clone, Debug)]
@@ -68,8 +72,10 @@ impl Tail {
             Cursor::Point {
                 partition, position, ..
             } => {
-                let view = self.live.view();
-                let found = view.heads_at(partition, position, now.heads.clone()).await?;
+                // the receipt may come from another node, or be newer than what this one has taken in
+                self.live.wait_for(partition, position, POINT_WAIT).await;
+                let heads = self.live.applied().heads;
+                let found = self.live.view().heads_at(partition, position, heads).await?;
                 let Some(heads) = found else {
                     self.gap = Some(UNKNOWN);
                     return Ok(());

@@ -2,6 +2,11 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::clone_on_ref_ptr,
+    clippy::duration_suboptimal_units,
+    clippy::cast_precision_loss,
+    clippy::doc_markdown,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,

@@ -4,8 +4,16 @@ use std::collections::{HashMap, HashSet};
 
 use futures_util::future::join_all;
 use serde_json::Value;
+use switchboard::clock::Clock;
+use switchboard::domain::command::Incoming;
+use switchboard::domain::event::Profile;
+use switchboard::domain::message::Content;
+use switchboard::domain::{Actor, ChatCommand, ChatCommandBody, DedupeKey, id};
+use switchboard::server::{Node, open_store};
+use switchboard::store::Store as _;
+use uuid::Uuid;
 
-use crate::support::{Client, Process, Redis, TestApp};
+use crate::support::{Client, Faulty, Process, Redis, TestApp};
 
 /// 200 first messages of one contact, all at once, spread over the clients: one chat, one ticket, every message, in the
 /// order of their acknowledgement.
@@ -77,11 +85,11 @@ fn first_receipt(receipt: &Value) -> String {
 async fn everything_five_times(clients: &[Client]) {
     let channel = clients[0].channel().await;
     let says = (0..250).map(|number| {
-        let (message, owner) = (number % 50, number % 3);
+        let message = number % 50;
         let client = &clients[(number / 50) % clients.len()];
         let channel = &channel;
         async move {
-            let owner = format!("owner{}", (message + owner * 0) % 5);
+            let owner = format!("owner{}", message % 5);
             (
                 message,
                 client.say(channel, &owner, &format!("m{message}"), "hello").await,
@@ -227,4 +235,60 @@ async fn overload_is_refused_with_429_and_loses_nothing() {
         )
         .await;
     assert_eq!(tickets["tickets"]["edges"][0]["node"]["pendingChatMessages"], stored);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_answers_of_the_store_are_settled_and_nobody_notices() {
+    let data = tempfile::tempdir().unwrap();
+    let config = crate::support::config(data.path(), None);
+    let (store, view) = open_store(&config.store, data.path()).await.unwrap();
+    let faulty = Faulty::over(store);
+    let node = Node::start((faulty.clone(), view), Clock::default(), &config)
+        .await
+        .unwrap();
+    let say = |number: u32| ChatCommand {
+        id: id::ticket(Uuid::nil(), number),
+        workspace_id: id::first_workspace(),
+        origin: Some((Uuid::nil(), format!("owner{}", number % 3))),
+        actor: Actor::system(),
+        keys: vec![DedupeKey::message(&number.to_string())],
+        body_hash: None,
+        body: ChatCommandBody::Receive(Box::new(Incoming {
+            external_id: Some(number.to_string()),
+            content: Content {
+                text: Some("hello".into()),
+                attachments: Vec::new(),
+            },
+            sent_at: None,
+            profile: Profile::default(),
+            author_name: None,
+        })),
+    };
+    let router = &node.services.router;
+    for round in 0..20 {
+        let says = (0..10).map(|number| async move {
+            router
+                .submit_to_origin(say(round * 10 + number))
+                .unwrap()
+                .answer()
+                .await
+        });
+        for answer in join_all(says).await {
+            let answer = answer.unwrap();
+            assert!(!answer.repeat, "a commit of one's own is not taken for somebody else's");
+        }
+    }
+    assert!(faulty.lost_before.load(std::sync::atomic::Ordering::Relaxed) > 5);
+    assert!(faulty.lost_after.load(std::sync::atomic::Ordering::Relaxed) > 5);
+    let mut messages = 0;
+    for owner in 0..3 {
+        let chat = id::chat(id::first_workspace(), Uuid::nil(), &format!("owner{owner}"));
+        let history = faulty.history(chat, 0, 500).await.unwrap();
+        messages += history
+            .iter()
+            .filter(|record| record.event.body.name() == "message.received")
+            .count();
+    }
+    assert_eq!(messages, 200);
+    node.close().await;
 }

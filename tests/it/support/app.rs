@@ -18,7 +18,7 @@ use super::{Client, Redis, free_port};
 /// The key of every test's workspace.
 pub const KEY: &str = "test-key-0123456789abcdef0123456789abcdef";
 
-fn config(data: &Path, redis: Option<&Redis>) -> Config {
+pub fn config(data: &Path, redis: Option<&Redis>) -> Config {
     let mut config = Config::load(None, HashMap::new()).unwrap();
     data.clone_into(&mut config.server.data_dir);
     config.server.shutdown_timeout_ms = 2_000;
