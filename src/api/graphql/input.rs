@@ -105,6 +105,7 @@ impl MessageInput {
 
 /// Which tickets; a list matches any of its values, and all that is given must match. At most 100 values a list.
 #[derive(Clone, Debug, Default, InputObject)]
+#[graphql(name = "TicketFilter")]
 pub struct TicketFilterInput {
     /// Any of these.
     pub statuses: Option<Vec<TicketStatus>>,
