@@ -56,14 +56,14 @@ page.on("request", (request) => {
 });
 page.setDefaultTimeout(15_000);
 const shot = async (name) => shots && page.screenshot({ path: `${shots}/${name}.png` });
-const card = (status) => page.locator(`.column[data-status="${status}"] .ticket`, { hasText: "Ada Browser" });
+let ticket;
+const card = (status) => page.locator(`.column[data-status="${status}"] .ticket[data-ticket="${ticket}"]`);
 
 await step("the key leaves the address", async () => {
   await page.goto(`${url}/#key=${key}`);
   await page.locator('#connection[data-state="live"]').waitFor();
   assert.ok(!page.url().includes(key));
 });
-let ticket;
 await step("a ticket comes in without a reload", async () => {
   ticket = await say("hello");
   await card("NEW").waitFor();
