@@ -113,7 +113,17 @@ async fn a_subscriber_that_changes_nodes_misses_and_repeats_nothing() {
         client.say(&channel, "first", &format!("first{number}"), "hello").await;
         number += 1;
     }
-    history(&client, &channel, &agent, 60).await;
+    history(&client, &channel, &agent, 20).await;
+    // many chats at once, so that the two nodes take in the logs in different orders
+    let says = (0..300).map(|number| {
+        let (client, channel) = (&client, &channel);
+        async move {
+            client
+                .say(channel, &format!("crowd{}", number % 40), &format!("c{number}"), "hi")
+                .await
+        }
+    });
+    futures_util::future::join_all(says).await;
     let last = client.say(&channel, "last", "last", "bye").await;
     let mut expected = Vec::new();
     loop {
