@@ -25,9 +25,13 @@
 
 mod support;
 
+mod bad_input;
 mod clients;
 mod crash;
+mod decisions;
+mod hooks;
 mod ordering;
+mod program;
 mod streams;
 
 #[path = "../store.rs"]

@@ -6,7 +6,7 @@ mod graphql;
 mod redis;
 mod socket;
 
-pub use app::{KEY, Process, TestApp, config};
+pub use app::{KEY, Process, TestApp, config, make_workspace, verify};
 pub use faulty::Faulty;
 pub use graphql::Client;
 pub use redis::Redis;
