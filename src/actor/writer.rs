@@ -1,6 +1,6 @@
 //! The actor: the only one on this node that writes its aggregate.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -144,6 +144,7 @@ impl<A: Served, T: Send + Sync + 'static> WriterState<A, T> {
     /// Answers every command of a batch, or ends in doubt.
     async fn process(&mut self, mut batch: Batch<A, T>) -> Result<(), InDoubt> {
         let mut proven = false;
+        let mut looked_up = HashSet::new();
         for _ in 0..CONFLICTS_MAX {
             if batch.is_empty() {
                 return Ok(());
@@ -162,6 +163,18 @@ impl<A: Served, T: Send + Sync + 'static> WriterState<A, T> {
                 self.state = None;
                 proven = true;
                 continue;
+            }
+            match self.find_repeats(&batch, &plan.verdicts, &mut looked_up).await {
+                Ok(hits) if hits.is_empty() => {}
+                Ok(hits) => {
+                    batch = self.repeat(batch, &hits, &state);
+                    continue;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot look up a key");
+                    answer_all(batch, &CommandError::Unavailable);
+                    return Ok(());
+                }
             }
             if !plan.has_events() {
                 batch = self.answer(batch, plan.verdicts, &state, 0);
@@ -192,6 +205,27 @@ impl<A: Served, T: Send + Sync + 'static> WriterState<A, T> {
         }
         answer_all(batch, &CommandError::Unavailable);
         Ok(())
+    }
+
+    /// The keys of commands that no commit will check: a repeat of what was done may be refused now, or have nothing to
+    /// change, and gets its first receipt all the same.
+    async fn find_repeats(
+        &self,
+        batch: &Batch<A, T>,
+        verdicts: &[Verdict],
+        looked_up: &mut HashSet<Uuid>,
+    ) -> Result<Vec<KeyHit>, StoreError> {
+        let mut hits = Vec::new();
+        for (waiting, verdict) in batch.iter().zip(verdicts) {
+            let unchecked = matches!(verdict, Verdict::Refused(_) | Verdict::Accepted(_, None));
+            if !unchecked || !looked_up.insert(waiting.command.id()) {
+                continue;
+            }
+            for key in waiting.command.keys() {
+                hits.extend(self.arguments.store.find_key(self.arguments.id, key.as_str()).await?);
+            }
+        }
+        Ok(hits)
     }
 
     fn plan(&self, state: &A, batch: &Batch<A, T>) -> Plan<A> {

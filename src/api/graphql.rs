@@ -36,7 +36,7 @@ pub type SwitchboardSchema = Schema<Query, Mutation, Subscription>;
 
 /// The deepest selection. Introspection as clients send it is 15 deep.
 const DEPTH_MAX: usize = 15;
-/// The most that a document may cost: a field costs 1, a page its fields once for each 20 items that it may hold.
+/// The most that a document may cost: a field costs 1, a page its fields once for each 10 items that it may hold.
 const COMPLEXITY_MAX: usize = 1_000;
 /// The most directives of a field.
 const DIRECTIVES_MAX: usize = 16;

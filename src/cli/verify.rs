@@ -87,7 +87,9 @@ async fn records(store: &dyn Store, id: Uuid) -> anyhow::Result<Vec<Arc<Event>>>
     let mut after = 0;
     loop {
         let page = store.history(id, after, PAGE).await?;
-        let Some(last) = page.last() else {
+        // a record that is filed under another number than its own would come again and again
+        let Some(last) = page.last().filter(|last| last.event.seq > after) else {
+            events.extend(page.into_iter().map(|record| record.event));
             return Ok(events);
         };
         after = last.event.seq;

@@ -66,9 +66,8 @@ async fn every_bad_argument_is_named_and_nothing_is_stored() {
     }
     let documents = [
         (
-            format!(
-                "mutation {{ createChannel(input: {{ type: API, name: \"x\", policy: {{ restorePeriodMs: -1 }} }}) {{ id }} }}"
-            ),
+            "mutation { createChannel(input: { type: API, name: \"x\", policy: { restorePeriodMs: -1 } }) { id } }"
+                .into(),
             "BAD_USER_INPUT",
             "restorePeriodMs",
         ),

@@ -7,6 +7,10 @@
     clippy::duration_suboptimal_units,
     clippy::cast_precision_loss,
     clippy::doc_markdown,
+    clippy::needless_pass_by_value,
+    clippy::assigning_clones,
+    clippy::semicolon_if_nothing_returned,
+    clippy::format_collect,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
@@ -25,6 +29,7 @@
 
 mod support;
 
+mod api;
 mod bad_input;
 mod clients;
 mod crash;

@@ -66,7 +66,7 @@ fn limit(field: &'static str, value: Option<i32>) -> Result<usize, Rejection> {
 /// What a page may cost: its fields, times what it may hold.
 pub(super) fn cost(first: Option<i32>, last: Option<i32>, child: usize) -> usize {
     let items = first.or(last).and_then(|items| usize::try_from(items).ok());
-    let times = items.unwrap_or(PAGE_DEFAULT).div_ceil(20).max(1);
+    let times = items.unwrap_or(PAGE_DEFAULT).div_ceil(10).max(1);
     child.saturating_mul(times).saturating_add(1)
 }
 
