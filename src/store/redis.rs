@@ -311,15 +311,22 @@ impl Store for RedisStore {
     }
 
     async fn follow(&self, after: &Heads, limit: usize) -> Result<Followed, StoreError> {
-        let found = self.read_log(after, limit).await?;
-        let Some(found) = found else {
+        let mut found = self.read_log(after, limit).await?;
+        if found.is_none() {
             // nothing new: a good moment to see whether the store lost its data meanwhile
-            let changed = self.refresh_epochs().await? != after.epoch;
-            return Ok(if changed {
-                Followed::EpochChanged
-            } else {
-                Followed::Records(Vec::new())
-            });
+            if self.refresh_epochs().await? != after.epoch {
+                return Ok(Followed::EpochChanged);
+            }
+            let heads = self.heads().await?;
+            let mut pairs = heads.positions.iter().zip(&after.positions);
+            if pairs.all(|(head, position)| head <= position) {
+                return Ok(Followed::Records(Vec::new()));
+            }
+            found = self.read_log(after, limit).await?;
+        }
+        // there is more, but none of it is in the log
+        let Some(found) = found else {
+            return Ok(Followed::Trimmed);
         };
         if self.shared.epoch() != after.epoch {
             return Ok(Followed::EpochChanged);

@@ -71,7 +71,7 @@ async fn lists(app: &TestApp) {
             let (one, two) = (one[key].as_str().unwrap(), two[key].as_str().unwrap());
             if ascending { one <= two } else { one >= two }
         }));
-        ids.sort_by_key(|id| id.to_string());
+        ids.sort_by_key(ToString::to_string);
         ids.dedup();
         assert_eq!(ids.len(), 31, "{order}: no ticket twice, none left out");
     }
