@@ -20,6 +20,8 @@ use crate::store::{Commit, KeyHit, Outcome, Snapshot, Store, StoreError};
 
 /// How long a commit in doubt is tried again, in milliseconds.
 const RESOLVE_FOR_MS: u64 = 10_000;
+/// How long a store that is away is waited for: a restart goes by without anybody noticing.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// The first and the longest pause between tries, in milliseconds.
 const PAUSE_MS: (u64, u64) = (20, 500);
 /// How often a batch is decided again because another node was first.
@@ -143,6 +145,7 @@ impl<A: Served, T: Send + Sync + 'static> WriterState<A, T> {
 
     /// Answers every command of a batch, or ends in doubt.
     async fn process(&mut self, mut batch: Batch<A, T>) -> Result<(), InDoubt> {
+        let begun = Instant::now();
         let mut proven = false;
         let mut looked_up = HashSet::new();
         for _ in 0..CONFLICTS_MAX {
@@ -151,6 +154,10 @@ impl<A: Served, T: Send + Sync + 'static> WriterState<A, T> {
             }
             let state = match self.prepare(&mut batch).await {
                 Ok(state) => state,
+                Err(StoreError::Unavailable(_)) if begun.elapsed() < PATIENCE => {
+                    tokio::time::sleep(Duration::from_millis(PAUSE_MS.1)).await;
+                    continue;
+                }
                 Err(error) => {
                     tracing::warn!(%error, "cannot load an aggregate");
                     answer_all(batch, &CommandError::Unavailable);
@@ -318,11 +325,9 @@ fn receipt(hit: &KeyHit) -> Receipt {
     serde_json::from_str(&hit.receipt).unwrap_or_default()
 }
 
-/// Commits; a doubt is settled by trying the very same commit again.
+/// Commits; a store that is away is waited for, and a doubt is settled by trying the very same commit again.
 pub async fn settle(store: &dyn Store, commit: &Arc<Commit>) -> Outcome {
-    let give_up = Instant::now()
-        .checked_add(Duration::from_millis(RESOLVE_FOR_MS))
-        .unwrap_or_else(Instant::now);
+    let begun = Instant::now();
     let mut pause = PAUSE_MS.0;
     let mut in_doubt = false;
     loop {
@@ -332,21 +337,22 @@ pub async fn settle(store: &dyn Store, commit: &Arc<Commit>) -> Outcome {
                 in_doubt = true;
                 reason
             }
-            // refused now, but an earlier try may have happened
-            Outcome::Aborted { reason } if in_doubt => reason,
+            // it did not happen now, but while in doubt an earlier try may have
+            Outcome::Aborted { reason } => reason,
             Outcome::Conflict { .. } | Outcome::Duplicate { .. } if in_doubt => match ours(store, commit).await {
                 Ok(Some(position)) => return Outcome::Committed { position },
                 Ok(None) => return outcome,
                 Err(error) => error.to_string(),
             },
-            Outcome::Committed { .. }
-            | Outcome::Duplicate { .. }
-            | Outcome::Conflict { .. }
-            | Outcome::Regressed
-            | Outcome::Aborted { .. } => return outcome,
+            Outcome::Committed { .. } | Outcome::Duplicate { .. } | Outcome::Conflict { .. } | Outcome::Regressed => {
+                return outcome;
+            }
         };
-        if Instant::now() >= give_up {
+        if in_doubt && begun.elapsed() >= Duration::from_millis(RESOLVE_FOR_MS) {
             return Outcome::Uncertain { reason };
+        }
+        if !in_doubt && begun.elapsed() >= PATIENCE {
+            return Outcome::Aborted { reason };
         }
         tokio::time::sleep(Duration::from_millis(pause)).await;
         pause = pause.saturating_mul(2).min(PAUSE_MS.1);

@@ -14,6 +14,7 @@ use crate::support::{Client, Process, Redis, Socket, eventually};
 struct Load {
     stop: Arc<AtomicBool>,
     acknowledged: Arc<AtomicU64>,
+    failures: Arc<AtomicU64>,
     receipts: Arc<Mutex<HashMap<String, Value>>>,
     writers: Vec<tokio::task::JoinHandle<()>>,
 }
@@ -22,11 +23,13 @@ impl Load {
     fn start(client: &Client, channel: &str, writers: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let acknowledged = Arc::new(AtomicU64::new(0));
+        let failures = Arc::new(AtomicU64::new(0));
         let receipts = Arc::new(Mutex::new(HashMap::new()));
         let writers = (0..writers)
             .map(|writer| {
                 let (client, channel) = (client.clone(), channel.to_owned());
                 let (stop, acknowledged, receipts) = (stop.clone(), acknowledged.clone(), receipts.clone());
+                let failures = failures.clone();
                 tokio::spawn(async move {
                     for number in 0_u32.. {
                         let external_id = format!("w{writer}-{number}");
@@ -37,6 +40,7 @@ impl Load {
                                 acknowledged.fetch_add(1, Ordering::Relaxed);
                                 break;
                             }
+                            failures.fetch_add(1, Ordering::Relaxed);
                             tokio::time::sleep(Duration::from_millis(5)).await;
                         }
                         if stop.load(Ordering::Relaxed) {
@@ -49,6 +53,7 @@ impl Load {
         Self {
             stop,
             acknowledged,
+            failures,
             receipts,
             writers,
         }
@@ -168,6 +173,7 @@ async fn a_restarted_redis_loses_nothing_and_everybody_goes_on() {
         redis.restart();
     }
     load.progress(100).await;
+    assert_eq!(load.failures.load(Ordering::Relaxed), 0, "no writer noticed");
     let receipts = load.finish().await;
     nothing_lost_nothing_doubled(&client, &receipts).await;
     stop.store(true, Ordering::Relaxed);
