@@ -19,7 +19,7 @@ mod support;
 use std::time::Instant;
 
 use support::{chat_id, commit, message};
-use switchboard::domain::{Aggregate, ChannelPolicy, Chat};
+use switchboard::domain::{Aggregate, Chat, Rulebook};
 
 /// Nanoseconds of one call.
 fn nanos(mut call: impl FnMut()) -> f64 {
@@ -37,7 +37,7 @@ fn nanos(mut call: impl FnMut()) -> f64 {
 fn main() {
     let blank = Chat::blank(chat_id(1));
     let (_, chat) = commit(&blank, &message(1, 0));
-    let (next, policy) = (message(1, 1), ChannelPolicy::default());
+    let (next, policy) = (message(1, 1), Rulebook::default());
     let decide = nanos(|| {
         std::hint::black_box(chat.decide(&next, &policy, support::NOW)).unwrap();
     });

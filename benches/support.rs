@@ -28,7 +28,7 @@ use switchboard::domain::command::Incoming;
 use switchboard::domain::event::Profile;
 use switchboard::domain::message::Content;
 use switchboard::domain::{
-    Actor, ActorKind, Aggregate, ChannelPolicy, Chat, ChatCommand, ChatCommandBody, DedupeKey, id,
+    Actor, ActorKind, Aggregate, Chat, ChatCommand, ChatCommandBody, DedupeKey, Rulebook, id,
 };
 use switchboard::router::Policies;
 use switchboard::store::{Commit, KeyWrite};
@@ -57,26 +57,25 @@ pub fn owner(number: usize) -> String {
 pub fn message(owner_number: usize, number: usize) -> ChatCommand {
     let owner = owner(owner_number);
     let external_id = format!("wamid.{owner_number:08}.{number:08}");
+    let body = ChatCommandBody::Receive(Box::new(Incoming {
+        external_id: Some(external_id.clone()),
+        content: Content {
+            text: Some("Hello, where is my order? It should have come on Tuesday.".into()),
+            attachments: Vec::new(),
+        },
+        sent_at: Some(NOW),
+        profile: Profile {
+            name: Some("Ada Fischer".into()),
+            avatar: None,
+        },
+        author_name: None,
+    }));
+    let command_id = Uuid::from_u128((owner_number as u128) << 64 | number as u128);
+    let actor = Actor::new(ActorKind::Owner, owner.clone());
     ChatCommand {
-        id: Uuid::from_u128((owner_number as u128) << 64 | number as u128),
-        workspace_id: id::first_workspace(),
-        origin: Some((CHANNEL, owner.clone())),
-        actor: Actor::new(ActorKind::Owner, owner),
+        origin: Some((CHANNEL, owner)),
         keys: vec![DedupeKey::message(&external_id)],
-        body_hash: None,
-        body: ChatCommandBody::Receive(Box::new(Incoming {
-            external_id: Some(external_id),
-            content: Content {
-                text: Some("Hello, where is my order? It should have come on Tuesday.".into()),
-                attachments: Vec::new(),
-            },
-            sent_at: Some(NOW),
-            profile: Profile {
-                name: Some("Ada Fischer".into()),
-                avatar: None,
-            },
-            author_name: None,
-        })),
+        ..ChatCommand::new(command_id, id::first_workspace(), actor, body)
     }
 }
 
@@ -86,7 +85,7 @@ pub fn chat_id(owner_number: usize) -> Uuid {
 
 /// The commit that one message makes of a chat, and the chat after it.
 pub fn commit(chat: &Chat, command: &ChatCommand) -> (Arc<Commit>, Chat) {
-    let decided = chat.decide(command, &ChannelPolicy::default(), NOW).unwrap();
+    let decided = chat.decide(command, &Rulebook::default(), NOW).unwrap();
     let mut next = decided.state;
     next.version = chat.version + 1;
     let keys = command.keys.iter().map(|key| KeyWrite {
@@ -104,6 +103,7 @@ pub fn commit(chat: &Chat, command: &ChatCommand) -> (Arc<Commit>, Chat) {
             .map(|event| serde_json::to_string(event).unwrap())
             .collect(),
         keys: keys.collect(),
+        due: next.due(),
         events: decided.events,
     };
     (Arc::new(commit), next)
@@ -129,8 +129,8 @@ pub fn commits(chats: usize, rounds: usize) -> Vec<Vec<Arc<Commit>>> {
 pub struct FixedPolicies;
 
 impl Policies for FixedPolicies {
-    fn policy(&self, _channel_id: Uuid) -> ChannelPolicy {
-        ChannelPolicy::default()
+    fn rulebook(&self, _workspace_id: Uuid, _channel_id: Option<Uuid>) -> Rulebook {
+        Rulebook::default()
     }
 }
 

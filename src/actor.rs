@@ -51,19 +51,10 @@ pub type Reply<A> = tokio::sync::oneshot::Sender<Result<Answer<A>, CommandError>
 pub trait Served: Aggregate {
     /// The state with another version.
     #[must_use]
-    fn with_version(self, version: u64) -> Self;
-}
-
-impl Served for crate::domain::Chat {
     fn with_version(mut self, version: u64) -> Self {
-        self.version = version;
+        self.set_version(version);
         self
     }
 }
 
-impl Served for crate::domain::Workspace {
-    fn with_version(mut self, version: u64) -> Self {
-        self.version = version;
-        self
-    }
-}
+impl<A: Aggregate> Served for A {}

@@ -7,24 +7,35 @@
 pub mod aggregate;
 pub mod chat;
 pub mod command;
+pub mod contact;
+pub mod decision;
+pub mod desk;
 pub mod event;
 pub mod id;
 pub mod incoming;
 pub mod message;
+pub mod people;
 pub mod policy;
+pub mod post;
 pub mod rejection;
+pub mod schedule;
 pub mod ticket;
 pub mod workspace;
 
 pub use aggregate::{Aggregate, Decided, Receipt};
-pub use chat::{Chat, Owner};
-pub use command::{ChatCommand, ChatCommandBody, DedupeKey};
-pub use event::{Actor, ActorKind, Cause, Change, Event, EventBody};
+pub use chat::{Chat, ChatResponder, Owner};
+pub use command::{ChatCommand, ChatCommandBody, DedupeKey, TicketAction};
+pub use contact::{Contact, ContactCommand, ContactCommandBody};
+pub use decision::{Decision, Rule, Trace};
+pub use desk::{Desk, DeskCommand, DeskCommandBody};
+pub use event::{Actor, ActorKind, Cause, Change, Event, EventBody, Scope};
 pub use message::{Attachment, Direction, Message, MessageStatus, Visibility};
-pub use policy::{ChannelPolicy, InboundMode, PolicyPatch};
+pub use people::{Agent, Responder, Team};
+pub use policy::{ChannelPolicy, InboundMode, PolicyPatch, Rulebook};
+pub use post::{Post, PostCommand, PostCommandBody};
 pub use rejection::Rejection;
-pub use ticket::{Circumstance, Decision, Reason, Rule, Status, Ticket, Trace};
-pub use workspace::{Agent, ApiKey, Channel, ChannelType, Workspace, WorkspaceCommand, WorkspaceCommandBody};
+pub use ticket::{Circumstance, Priority, Reason, Status, Ticket};
+pub use workspace::{ApiKey, Channel, ChannelType, Setting, Workspace, WorkspaceCommand, WorkspaceCommandBody};
 
 /// Milliseconds since the Unix epoch.
 pub type Millis = u64;

@@ -27,6 +27,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod live;
+pub mod process;
 pub mod provider;
 pub mod router;
 pub mod server;

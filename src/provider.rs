@@ -6,8 +6,8 @@ use subtle::ConstantTimeEq as _;
 
 use crate::domain::command::Incoming;
 use crate::domain::id::sha256_hex;
-use crate::domain::message::Content;
-use crate::domain::{DedupeKey, Millis};
+use crate::domain::DedupeKey;
+use crate::domain::message::Amendment;
 
 /// What one request of a provider asks for.
 #[derive(Clone, Debug)]
@@ -21,16 +21,14 @@ pub enum Inbound {
         /// By which a repeat is known.
         keys: Vec<DedupeKey>,
     },
-    /// What the owner said was replaced.
-    Edit {
+    /// Something happened to what was said.
+    Amend {
         /// The provider's id of the chat's owner.
         owner_external_id: String,
-        /// The message.
-        target: DedupeKey,
-        /// What it says now.
-        content: Content,
-        /// When.
-        edited_at: Millis,
+        /// The provider's id of the message.
+        message_external_id: String,
+        /// What happened.
+        amendment: Amendment,
         /// By which a repeat is known.
         keys: Vec<DedupeKey>,
     },

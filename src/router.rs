@@ -16,7 +16,11 @@ use uuid::Uuid;
 use self::directory::Directory;
 use crate::actor::{Answer, CommandError, Rules, Served};
 use crate::clock::Clock;
-use crate::domain::{Aggregate, ChannelPolicy, Chat, ChatCommand, Rejection, Workspace, WorkspaceCommand, id};
+use crate::domain::command::Wish;
+use crate::domain::{
+    Aggregate, Chat, ChatCommand, Contact, ContactCommand, Desk, DeskCommand, Post, PostCommand, Rejection, Rulebook,
+    Workspace, WorkspaceCommand, id,
+};
 use crate::live::Live;
 use crate::store::Store;
 
@@ -74,15 +78,15 @@ impl From<Rejection> for RouterError {
     }
 }
 
-/// Where the policies of channels come from.
+/// Where the rules of workspaces and channels come from.
 pub trait Policies: Send + Sync + Debug + 'static {
-    /// The policy in force on a channel now.
-    fn policy(&self, channel_id: Uuid) -> ChannelPolicy;
+    /// The rules in force now, on a channel if one is named.
+    fn rulebook(&self, workspace_id: Uuid, channel_id: Option<Uuid>) -> Rulebook;
 }
 
 impl Policies for Live {
-    fn policy(&self, channel_id: Uuid) -> ChannelPolicy {
-        self.settings().policy(channel_id)
+    fn rulebook(&self, workspace_id: Uuid, channel_id: Option<Uuid>) -> Rulebook {
+        self.settings().rulebook(workspace_id, channel_id)
     }
 }
 
@@ -90,21 +94,36 @@ impl Policies for Live {
 struct ChatRules(Arc<dyn Policies>);
 
 impl Rules<Chat> for ChatRules {
-    fn policy(&self, state: &Chat, first: Option<&ChatCommand>) -> Arc<ChannelPolicy> {
+    fn policy(&self, state: &Chat, first: Option<&ChatCommand>) -> Arc<Rulebook> {
         let begins = first.and_then(|command| command.origin.as_ref());
-        let channel_id = match begins {
-            Some((channel_id, _)) if state.seq() == 0 => *channel_id,
-            _ => state.channel_id,
+        let (workspace_id, channel_id) = match (first, begins) {
+            (Some(command), Some((channel_id, _))) if state.seq() == 0 => (command.workspace_id, *channel_id),
+            _ => (state.workspace_id, state.channel_id),
         };
-        Arc::new(self.0.policy(channel_id))
+        Arc::new(self.0.rulebook(workspace_id, Some(channel_id)))
+    }
+}
+
+/// For what has no channel: the rules of the workspace that the first command names.
+#[derive(Debug)]
+struct WorkspaceWide(Arc<dyn Policies>);
+
+impl<B, A> Rules<A> for WorkspaceWide
+where
+    B: Debug + Send + Sync + 'static,
+    A: Served<Command = Wish<B>, Policy = Rulebook>,
+{
+    fn policy(&self, _state: &A, first: Option<&Wish<B>>) -> Arc<Rulebook> {
+        let workspace_id = first.map_or_else(Uuid::nil, |command| command.workspace_id);
+        Arc::new(self.0.rulebook(workspace_id, None))
     }
 }
 
 #[derive(Debug)]
-struct WorkspaceRules;
+struct NoRules;
 
-impl Rules<Workspace> for WorkspaceRules {
-    fn policy(&self, _state: &Workspace, _first: Option<&WorkspaceCommand>) -> Arc<()> {
+impl<A: Served<Policy = ()>> Rules<A> for NoRules {
+    fn policy(&self, _state: &A, _first: Option<&A::Command>) -> Arc<()> {
         Arc::new(())
     }
 }
@@ -147,6 +166,9 @@ pub struct Router {
 struct Shared {
     chats: Directory<Chat>,
     workspaces: Directory<Workspace>,
+    contacts: Directory<Contact>,
+    posts: Directory<Post>,
+    desks: Directory<Desk>,
     admission: Admission,
     acknowledged: Arc<Vec<AtomicU64>>,
     options: RouterOptions,
@@ -164,18 +186,21 @@ impl Router {
         options: RouterOptions,
     ) -> Result<Self, ractor::SpawnErr> {
         let partitions = store.partitions();
-        let chats = Directory::start(
-            Arc::clone(&store),
-            Arc::new(ChatRules(policies)),
-            clock.clone(),
-            &options,
-        )
-        .await?;
-        let workspaces = Directory::start(store, Arc::new(WorkspaceRules), clock, &options).await?;
+        let chat_rules = Arc::new(ChatRules(Arc::clone(&policies)));
+        let wide = Arc::new(WorkspaceWide(policies));
+        let start = || (Arc::clone(&store), clock.clone());
+        let chats = Directory::start(start(), chat_rules, &options).await?;
+        let workspaces = Directory::start(start(), Arc::new(NoRules), &options).await?;
+        let contacts = Directory::start(start(), Arc::clone(&wide) as _, &options).await?;
+        let posts = Directory::start(start(), Arc::new(NoRules), &options).await?;
+        let desks = Directory::start(start(), wide, &options).await?;
         Ok(Self {
             shared: Arc::new(Shared {
                 chats,
                 workspaces,
+                contacts,
+                posts,
+                desks,
                 acknowledged: Arc::new((0..partitions).map(|_| AtomicU64::new(0)).collect()),
                 admission: Admission::new(AdmissionOptions {
                     waiting_max: options.waiting_per_node_max,
@@ -209,14 +234,41 @@ impl Router {
     /// Asks a workspace's settings.
     ///
     /// # Errors
-    /// Overload, a refusal, or a store that does not answer.
-    pub async fn workspace(
-        &self,
-        workspace_id: Uuid,
-        command: WorkspaceCommand,
-    ) -> Result<Answer<Workspace>, RouterError> {
-        let directory = &self.shared.workspaces;
-        self.put(directory, workspace_id, workspace_id, command)?.answer().await
+    /// Overload, a refusal, or a store that does not answer; so for every question.
+    pub async fn workspace(&self, command: WorkspaceCommand) -> Result<Answer<Workspace>, RouterError> {
+        self.ask(&self.shared.workspaces, command.workspace_id, command).await
+    }
+
+    /// Asks a contact.
+    ///
+    /// # Errors
+    /// As [`Router::workspace`].
+    pub async fn contact(&self, id: Uuid, command: ContactCommand) -> Result<Answer<Contact>, RouterError> {
+        self.ask(&self.shared.contacts, id, command).await
+    }
+
+    /// Asks a comment or review.
+    ///
+    /// # Errors
+    /// As [`Router::workspace`].
+    pub async fn post(&self, id: Uuid, command: PostCommand) -> Result<Answer<Post>, RouterError> {
+        self.ask(&self.shared.posts, id, command).await
+    }
+
+    /// Asks an agent's desk.
+    ///
+    /// # Errors
+    /// As [`Router::workspace`].
+    pub async fn desk(&self, id: Uuid, command: DeskCommand) -> Result<Answer<Desk>, RouterError> {
+        self.ask(&self.shared.desks, id, command).await
+    }
+
+    async fn ask<B, A>(&self, directory: &Directory<A>, id: Uuid, command: Wish<B>) -> Result<Answer<A>, RouterError>
+    where
+        A: Served<Command = Wish<B>>,
+    {
+        let share = command.workspace_id;
+        self.put(directory, id, share, command)?.answer().await
     }
 
     fn put<A: Served>(
@@ -255,7 +307,12 @@ impl Router {
 
     /// Lets chats go that nobody asked for long enough.
     pub fn passivate_idle(&self) {
-        self.shared.chats.passivate_idle();
+        let shared = &self.shared;
+        shared.chats.passivate_idle();
+        shared.workspaces.passivate_idle();
+        shared.contacts.passivate_idle();
+        shared.posts.passivate_idle();
+        shared.desks.passivate_idle();
     }
 
     /// How many chats are in memory.
@@ -271,6 +328,9 @@ impl Router {
             self.shared.admission.empty().await;
             self.shared.chats.close().await;
             self.shared.workspaces.close().await;
+            self.shared.contacts.close().await;
+            self.shared.posts.close().await;
+            self.shared.desks.close().await;
         };
         if tokio::time::timeout(limit, drained).await.is_err() {
             tracing::warn!("commands were still waiting at the end");

@@ -20,6 +20,7 @@ use crate::api::{ApiState, app};
 use crate::clock::Clock;
 use crate::config::{Config, StoreOptions};
 use crate::live::{Live, LiveError};
+use crate::process::Processes;
 use crate::router::{Policies, Router};
 use crate::store::redis::{RedisOptions, RedisStore};
 use crate::store::sqlite::SqliteStore;
@@ -112,7 +113,7 @@ impl Node {
         })
     }
 
-    /// Serves the API on `listener` until `shutdown`, then lets what is under way finish.
+    /// Runs the processes and serves the API on `listener` until `shutdown`, then lets what is under way finish.
     ///
     /// # Errors
     /// The listener fails.
@@ -122,6 +123,15 @@ impl Node {
         config: &Config,
         shutdown: CancellationToken,
     ) -> std::io::Result<()> {
+        let services = &self.services;
+        let processes = Processes {
+            router: services.router.clone(),
+            live: services.live.clone(),
+            store: Arc::clone(&self.store),
+            clock: services.clock.clone(),
+        };
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move { processes.run(stop).await });
         let state = ApiState {
             schema: schema(self.services.clone(), self.tasks.clone()),
             auth: Authenticator::new(self.services.live.clone()),

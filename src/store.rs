@@ -1,7 +1,7 @@
 //! The durable truth: what every store promises, whatever it is made of.
 //!
 //! A [`Commit`] is all or nothing and carries everything that belongs together: the snapshot, the events with their
-//! places in the log, the keys by which repeats are known, and the aggregate's place in the index by last position. It
+//! places in the log, the keys by which repeats are known, its timer, and its place in the index by last position. It
 //! takes effect only if the aggregate is still at the expected version, so that two nodes never overwrite each other.
 //! The six [`Outcome`]s are the whole contract; `tests/store.rs` runs one suite of promises against every store.
 
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use crate::domain::Event;
+use crate::domain::{Event, Millis};
 
 /// The most events that one commit may carry.
 pub const COMMIT_EVENTS_MAX: usize = 1_024;
@@ -65,6 +65,17 @@ pub struct Commit {
     pub bodies: Vec<String>,
     /// None of them may be known yet.
     pub keys: Vec<KeyWrite>,
+    /// When time itself has something to do with the aggregate after the change.
+    pub due: Option<Millis>,
+}
+
+/// An aggregate that time has something to do with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timer {
+    /// The aggregate.
+    pub aggregate_id: Uuid,
+    /// When, in milliseconds since the Unix epoch.
+    pub due: Millis,
 }
 
 /// What became of a commit.
@@ -178,6 +189,9 @@ pub trait Store: Send + Sync + Debug + 'static {
 
     /// Up to `limit` aggregates of a partition whose last position is past `since`.
     async fn list(&self, partition: u16, since: u64, token: Option<&str>, limit: usize) -> Result<Listing, StoreError>;
+
+    /// Up to `limit` timers of a partition that are due until `until`, the earliest first.
+    async fn timers(&self, partition: u16, until: Millis, limit: usize) -> Result<Vec<Timer>, StoreError>;
 
     /// How far every log has come.
     async fn heads(&self) -> Result<Heads, StoreError>;

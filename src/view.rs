@@ -4,12 +4,14 @@
 //! write sees it. Beside Redis they live in a file of the node that follows the log and can be built again at any time.
 
 mod apply;
+mod outside;
 pub mod page;
 mod read;
 mod schema;
 mod tickets;
 
-pub use read::{ChatRow, EventRow, MessageRow, TicketRow};
+pub use outside::{ContactRow, PostFilter, PostRow};
+pub use read::{ChatRow, EventRow, MessageRow, Reaction, TicketRow};
 pub use tickets::{TicketFilter, TicketOrder};
 
 use std::path::Path;
@@ -73,6 +75,11 @@ impl View {
     /// What SQLite says.
     pub fn standalone(path: &Path) -> rusqlite::Result<Self> {
         let writer = open_writer(path, Durability::Rebuildable)?;
+        let layout: u32 = writer.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if layout != schema::LAYOUT {
+            writer.execute_batch(schema::DROP)?;
+            writer.pragma_update(None, "user_version", schema::LAYOUT)?;
+        }
         writer.execute_batch(schema::TABLES)?;
         writer.execute_batch(schema::EVENT_TABLE)?;
         Ok(Self {

@@ -55,6 +55,7 @@ fn commit(chat: Uuid, version: u64, seq: u64, count: u64, keys: &[&str]) -> Arc<
                 offset: count - 1,
             })
             .collect(),
+        due: None,
     })
 }
 

@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the top down: a module may import those of later lines, and of its own line itself alone.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
     &["main"],
     &["cli"],
     &["server"],
     &["config"],
     &["api"],
     &["provider"],
+    &["process"],
     &["router"],
     &["actor"],
     &["live"],

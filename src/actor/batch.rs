@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::domain::aggregate::Command;
+use crate::domain::aggregate::{Command, Lookup};
+use crate::domain::chat::PARKED_MAX;
 use crate::domain::{Event, Millis, Receipt, Rejection};
 use crate::store::{COMMIT_EVENTS_MAX, Commit, KeyWrite};
 
@@ -29,12 +30,16 @@ pub(super) struct Plan<A> {
     pub(super) state: A,
     /// One for each command, in order.
     pub(super) verdicts: Vec<Verdict>,
+    /// What is in the store: sequence numbers past it are of this batch.
+    stored_seq: u64,
     events: Vec<Event>,
     keys: Vec<KeyWrite>,
 }
 
-/// The most events that one command makes.
-const EVENTS_OF_A_COMMAND_MAX: usize = 8;
+/// The most events that one command makes: those that waited for its message, and a few of its own.
+const EVENTS_OF_A_COMMAND_MAX: usize = PARKED_MAX + 32;
+/// How often one thing is looked up to know what to look up next.
+pub(super) const LOOKUPS_MAX: usize = 4;
 
 impl<A: Served> Plan<A> {
     /// Decides over each command in turn, each on the state that the one before left. A refused command refuses itself
@@ -48,6 +53,7 @@ impl<A: Served> Plan<A> {
         let mut plan = Self {
             state: state.clone(),
             verdicts: Vec::new(),
+            stored_seq: state.seq(),
             events: Vec::new(),
             keys: Vec::new(),
         };
@@ -70,11 +76,7 @@ impl<A: Served> Plan<A> {
         if let Some(first) = known {
             return Verdict::RepeatOf(*first);
         }
-        // what this batch brings is looked up once it is committed
-        if command.target().is_some_and(|key| seen.contains_key(key.as_str())) {
-            return Verdict::Later;
-        }
-        if self.events.len().saturating_add(EVENTS_OF_A_COMMAND_MAX) > COMMIT_EVENTS_MAX {
+        if !self.is_looked_up(command, seen) || self.events.len().saturating_add(EVENTS_OF_A_COMMAND_MAX) > COMMIT_EVENTS_MAX {
             return Verdict::Later;
         }
         match self.state.decide(command, policy, now) {
@@ -85,7 +87,7 @@ impl<A: Served> Plan<A> {
                 self.events.extend(decided.events);
                 let offset = u64::try_from(self.events.len().saturating_sub(1)).unwrap_or(u64::MAX);
                 let receipt = serde_json::to_string(&decided.receipt).unwrap_or_default();
-                for key in command.keys() {
+                for key in command.keys().iter().chain(&decided.keys) {
                     seen.insert(key.as_str().to_owned(), self.verdicts.len());
                     self.keys.push(KeyWrite {
                         key: key.as_str().to_owned(),
@@ -96,6 +98,19 @@ impl<A: Served> Plan<A> {
                 Verdict::Accepted(decided.receipt, Some(offset))
             }
         }
+    }
+
+    /// Whether all that the decision needs was looked up. What this batch itself brings can be looked up once it is
+    /// committed.
+    fn is_looked_up(&self, command: &A::Command, seen: &HashMap<String, usize>) -> bool {
+        let lookups = (0..LOOKUPS_MAX).map_while(|round| self.state.lookup(command, round));
+        lookups.into_iter().all(|lookup| {
+            let of_batch = match &lookup {
+                Lookup::Keys(keys) => keys.iter().any(|key| seen.contains_key(key.as_str())),
+                Lookup::Events(seqs) => seqs.iter().any(|seq| *seq > self.stored_seq),
+            };
+            !of_batch && command.found().is_some_and(|found| found.has(&lookup))
+        })
     }
 
     /// Whether there is something to commit.
@@ -119,6 +134,7 @@ impl<A: Served> Plan<A> {
             bodies: self.events.iter().map(json).collect(),
             events: self.events,
             keys: self.keys,
+            due: state.due(),
         };
         (Arc::new(commit), state, self.verdicts)
     }

@@ -10,11 +10,11 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::batch::{Plan, Verdict};
+use super::batch::{LOOKUPS_MAX, Plan, Verdict};
 use super::inbox::{Inbox, Waiting};
 use super::{Answer, CommandError, Served};
 use crate::clock::Clock;
-use crate::domain::aggregate::Command;
+use crate::domain::aggregate::{Command, Found, Lookup};
 use crate::domain::{Receipt, Rejection, id};
 use crate::store::{Commit, KeyHit, Outcome, Snapshot, Store, StoreError};
 
@@ -245,15 +245,39 @@ impl<A: Served, T: Send + Sync + 'static> WriterState<A, T> {
     async fn prepare(&mut self, batch: &mut Batch<A, T>) -> Result<Arc<A>, StoreError> {
         let state = self.current().await?;
         for waiting in batch {
-            let Some(key) = waiting.command.target() else {
-                continue;
-            };
-            let store = &self.arguments.store;
-            let hit = store.find_key(self.arguments.id, key.as_str()).await?;
-            let message_seq = hit.and_then(|hit| receipt(&hit).message_seq);
-            waiting.command.set_target(message_seq);
+            if let Some(found) = waiting.command.found_mut() {
+                *found = Found::default();
+            }
+            for round in 0..LOOKUPS_MAX {
+                let Some(lookup) = state.lookup(&waiting.command, round) else {
+                    break;
+                };
+                self.look_up(&lookup, waiting.command.found_mut()).await?;
+            }
         }
         Ok(state)
+    }
+
+    async fn look_up(&self, lookup: &Lookup, found: Option<&mut Found>) -> Result<(), StoreError> {
+        let (store, id) = (&self.arguments.store, self.arguments.id);
+        let Some(found) = found else { return Ok(()) };
+        match lookup {
+            Lookup::Keys(keys) => {
+                for key in keys {
+                    let hit = store.find_key(id, key.as_str()).await?;
+                    let receipt = hit.map(|hit| receipt(&hit));
+                    found.receipts.insert(key.as_str().to_owned(), receipt);
+                }
+            }
+            Lookup::Events(seqs) => {
+                for seq in seqs {
+                    let records = store.history(id, seq.saturating_sub(1), 1).await?;
+                    let event = records.into_iter().next().map(|record| record.event);
+                    found.events.insert(*seq, event);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Answers what was decided; gives back what has to wait for another commit.

@@ -47,6 +47,10 @@ impl ApiError {
             "INVALID_TRANSITION"
             | "TICKET_SUPERSEDED"
             | "ALREADY_EXISTS"
+            | "ALREADY_OPEN"
+            | "ALREADY_ASSIGNED"
+            | "AT_CAPACITY"
+            | "VERSION_CONFLICT"
             | "STALE_RESPONDER"
             | "IDEMPOTENCY_MISMATCH"
             | "LIMIT_REACHED" => StatusCode::CONFLICT,

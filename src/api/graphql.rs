@@ -5,6 +5,7 @@
     reason = "the derive asks for async resolvers, also where nothing waits"
 )]
 
+pub mod contact;
 pub mod input;
 pub mod kind;
 mod loader;
@@ -42,7 +43,7 @@ const COMPLEXITY_MAX: usize = 1_000;
 const DIRECTIVES_MAX: usize = 16;
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
-    Schema::build(Query, Mutation, Subscription)
+    Schema::build(Query, Mutation::default(), Subscription)
         .limit_depth(DEPTH_MAX)
         .limit_complexity(COMPLEXITY_MAX)
         .limit_directives(DIRECTIVES_MAX)

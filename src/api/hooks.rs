@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::ApiState;
 use super::error::ApiError;
 use super::services::{Services, new_id};
-use crate::domain::command::check_name;
+use crate::domain::command::{MessageName, check_name};
 use crate::domain::{Actor, ActorKind, ChannelType, ChatCommand, ChatCommandBody, Rejection};
 use crate::provider::{Inbound, secret_matches, telegram};
 
@@ -68,44 +68,32 @@ async fn telegram(
             let body = ChatCommandBody::Receive(Box::new(incoming));
             (owner_external_id, keys, body)
         }
-        Inbound::Edit {
+        Inbound::Amend {
             owner_external_id,
-            target,
-            content,
-            edited_at,
+            message_external_id,
+            amendment,
             keys,
         } => {
-            let body = ChatCommandBody::Edit {
-                target,
-                message_seq: None,
-                content,
-                edited_at,
+            let body = ChatCommandBody::Amend {
+                message: MessageName::External(message_external_id),
+                amendment,
+                external_id: None,
             };
             (owner_external_id, keys, body)
         }
     };
     check_name("chat.id", &owner)?;
-    let is_edit = matches!(body, ChatCommandBody::Edit { .. });
+    let actor = Actor::new(ActorKind::Owner, owner.clone());
     let command = ChatCommand {
-        id: new_id()?,
-        workspace_id,
-        actor: Actor::new(ActorKind::Owner, owner.clone()),
         origin: Some((channel_id, owner)),
         keys,
-        body_hash: None,
-        body,
+        ..ChatCommand::new(new_id()?, workspace_id, actor, body)
     };
-    let answer = services.router.submit_to_origin(command)?.answer().await;
-    let answer = match answer.map_err(ApiError::from) {
-        // an edit of a message from before the bot was connected: nothing to replace, and sending it again changes nothing
-        Err(error) if is_edit && error.code == "NOT_FOUND" => {
-            return Ok(accepted("IGNORED", Some("an edit of an unknown message")));
-        }
-        answer => answer?,
-    };
+    let answer = services.router.submit_to_origin(command)?.answer().await?;
     let decision = match answer.receipt.trace {
         _ if answer.repeat => "DUPLICATE",
         Some(trace) => return Ok(accepted_trace(&trace)),
+        None if answer.receipt.message_seq.is_none() => "PARKED",
         None => "EDITED",
     };
     Ok(accepted(decision, None))

@@ -29,6 +29,7 @@ pub(super) enum FirstKey {
 /// Sends a command of switchboard itself to the first workspace. False: it was there already.
 pub(super) async fn ask(node: &Node, body: WorkspaceCommandBody) -> anyhow::Result<bool> {
     let command = WorkspaceCommand {
+        workspace_id: id::first_workspace(),
         id: Uuid::from_u128(u128::from(getrandom::u64()?)),
         actor: Actor::system(),
         keys: Vec::new(),
@@ -36,7 +37,7 @@ pub(super) async fn ask(node: &Node, body: WorkspaceCommandBody) -> anyhow::Resu
         body,
     };
     let router = &node.services.router;
-    match router.workspace(id::first_workspace(), command).await {
+    match router.workspace(command).await {
         Ok(answer) => {
             let wait = Duration::from_millis(CATCH_UP_MS);
             let live = &node.services.live;

@@ -7,8 +7,8 @@ use crate::domain::command::Incoming;
 use crate::domain::event::Profile;
 use crate::domain::message::Content;
 use crate::domain::{
-    Actor, ActorKind, Agent, Channel, ChannelType, ChatCommand, ChatCommandBody, DedupeKey, PolicyPatch,
-    WorkspaceCommandBody, id,
+    Actor, ActorKind, Agent, Channel, ChannelType, ChatCommand, ChatCommandBody, DedupeKey, PolicyPatch, Setting,
+    TicketAction, WorkspaceCommandBody, id,
 };
 use crate::server::Node;
 
@@ -60,12 +60,7 @@ fn channel(name: &str, kind: ChannelType, secret: Option<&str>) -> WorkspaceComm
 }
 
 fn agent(name: &str) -> WorkspaceCommandBody {
-    WorkspaceCommandBody::CreateAgent(Agent {
-        id: demo_id(name),
-        name: name.to_owned(),
-        email: None,
-        picture: None,
-    })
+    WorkspaceCommandBody::CreateSetting(Setting::Agent(Box::new(Agent::named(demo_id(name), name))))
 }
 
 /// Fills the workspace if it has no channel yet.
@@ -108,21 +103,19 @@ async fn talk(node: &Node, (channel, name, texts, end): (&str, &str, &[&str], &s
             author_name: None,
         };
         let owner = format!("demo-{name}");
+        let body = ChatCommandBody::Receive(Box::new(incoming));
+        let actor = Actor::new(ActorKind::Owner, owner.clone());
         let command = ChatCommand {
-            id: demo_id(&external_id),
-            workspace_id: id::first_workspace(),
-            origin: Some((channel_id, owner.clone())),
-            actor: Actor::new(ActorKind::Owner, owner),
+            origin: Some((channel_id, owner)),
             keys: vec![DedupeKey::message(&external_id)],
-            body_hash: None,
-            body: ChatCommandBody::Receive(Box::new(incoming)),
+            ..ChatCommand::new(demo_id(&external_id), id::first_workspace(), actor, body)
         };
         let pending = node.services.router.submit_to_origin(command)?;
         chat_id = pending.answer().await?.state.id;
     }
     let ticket_id = id::ticket(chat_id, 1);
     let agent_id = demo_id("Robin");
-    let take = ChatCommandBody::Take { ticket_id, agent_id };
+    let take = ChatCommandBody::ticket(ticket_id, TicketAction::Take { agent_id });
     let answer = ChatCommandBody::Send {
         content: says("Let me look into that for you."),
         agent_id: Some(agent_id),
@@ -131,19 +124,12 @@ async fn talk(node: &Node, (channel, name, texts, end): (&str, &str, &[&str], &s
     let steps = match end {
         "active" => vec![take],
         "answered" => vec![take, answer],
-        "completed" => vec![take, answer, ChatCommandBody::Complete { ticket_id }],
+        "completed" => vec![take, answer, ChatCommandBody::ticket(ticket_id, TicketAction::Complete)],
         _ => Vec::new(),
     };
     for (number, body) in steps.into_iter().enumerate() {
-        let command = ChatCommand {
-            id: demo_id(&format!("{name}-step-{number}")),
-            workspace_id: id::first_workspace(),
-            origin: None,
-            actor: Actor::system(),
-            keys: Vec::new(),
-            body_hash: None,
-            body,
-        };
+        let id = demo_id(&format!("{name}-step-{number}"));
+        let command = ChatCommand::new(id, id::first_workspace(), Actor::system(), body);
         let pending = node.services.router.submit(chat_id, channel_id, command)?;
         pending.answer().await?;
     }

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::{Aggregate, Chat, Event, EventBody, Workspace, id};
+use crate::domain::{Aggregate, Chat, Contact, Desk, Event, Post, Scope, Workspace, id};
 use crate::server::{Node, open_store};
 use crate::store::Store;
 use crate::view::page::Range;
@@ -110,29 +111,48 @@ fn replay<A: Aggregate>(id: Uuid, events: &[Arc<Event>], report: &mut Report) ->
     Ok(state)
 }
 
+fn outcome<A: Aggregate>(state: &A) -> serde_json::Result<(Value, u64)> {
+    Ok((serde_json::to_value(state)?, state.version()))
+}
+
 async fn check(store: &dyn Store, view: &View, aggregate_id: Uuid, report: &mut Report) -> anyhow::Result<()> {
     let Some(snapshot) = store.load(aggregate_id).await? else {
         report.differs(aggregate_id, "listed, but there is no snapshot")?;
         return Ok(());
     };
     let events = records(store, aggregate_id).await?;
-    let is_setting = events.first().is_some_and(|event| event.body.is_setting());
-    let (replayed, kept, version) = if is_setting {
-        let state: Workspace = replay(aggregate_id, &events, report)?;
-        let version = state.version;
-        let shown = view.settings().await?;
-        if !shown.contains(&state) {
-            report.differs(aggregate_id, "the view shows other settings")?;
+    let (replayed, version) = match events.first().map(|event| event.body.scope()) {
+        Some(Scope::Workspace) => {
+            let state: Workspace = replay(aggregate_id, &events, report)?;
+            if !view.settings().await?.contains(&state) {
+                report.differs(aggregate_id, "the view shows other settings")?;
+            }
+            outcome(&state)?
         }
-        let kept: Workspace = serde_json::from_str(&snapshot.json)?;
-        (serde_json::to_value(state)?, serde_json::to_value(kept)?, version)
-    } else {
-        let state: Chat = replay(aggregate_id, &events, report)?;
-        let version = state.version;
-        check_view(view, &state, &events, report).await?;
-        let kept: Chat = serde_json::from_str(&snapshot.json)?;
-        (serde_json::to_value(state)?, serde_json::to_value(kept)?, version)
+        Some(Scope::Contact) => {
+            let state: Contact = replay(aggregate_id, &events, report)?;
+            let shown = view.contact(state.workspace_id, aggregate_id).await?;
+            let stands_for_itself = shown.as_ref().is_some_and(|shown| shown.id == aggregate_id);
+            if shown.is_none_or(|shown| stands_for_itself && shown.details != state.details) {
+                report.differs(aggregate_id, "the view shows another contact")?;
+            }
+            outcome(&state)?
+        }
+        Some(Scope::Post) => {
+            let state: Post = replay(aggregate_id, &events, report)?;
+            if view.post(state.workspace_id, aggregate_id).await?.as_ref() != Some(&state) {
+                report.differs(aggregate_id, "the view shows another comment or review")?;
+            }
+            outcome(&state)?
+        }
+        Some(Scope::Desk) => outcome(&replay::<Desk>(aggregate_id, &events, report)?)?,
+        Some(Scope::Chat) | None => {
+            let state: Chat = replay(aggregate_id, &events, report)?;
+            check_view(view, &state, &events, report).await?;
+            outcome(&state)?
+        }
     };
+    let kept: Value = serde_json::from_str(&snapshot.json)?;
     if replayed != kept {
         report.differs(
             aggregate_id,
@@ -161,12 +181,7 @@ async fn check_view(view: &View, chat: &Chat, events: &[Arc<Event>], report: &mu
         report.differs(chat.id, &format!("the view shows {:?}", shown.first()))?;
     }
     check_tickets(view, chat, events, report).await?;
-    let said = |event: &&Arc<Event>| {
-        matches!(
-            event.body,
-            EventBody::MessageReceived { .. } | EventBody::MessageSent { .. }
-        )
-    };
+    let said = |event: &&Arc<Event>| event.body.message().is_some();
     let mut expected = events.iter().filter(said).map(|event| event.seq);
     let mut after = None;
     loop {
@@ -206,14 +221,17 @@ async fn check_tickets(view: &View, chat: &Chat, events: &[Arc<Event>], report: 
             report.differs(chat.id, &text)?;
         }
     }
-    if let Some(ticket) = &chat.last_ticket
-        && chat.merge_target.is_none()
-        && events.iter().rev().find_map(|event| event.ticket.as_ref()) != Some(ticket)
-    {
-        report.differs(chat.id, "the last record shows another ticket than the replay")?;
+    let held = [&chat.last_ticket, &chat.merge_target];
+    for ticket in held.into_iter().flatten() {
+        let of_ticket = |event: &&Arc<Event>| event.ticket_id() == Some(ticket.id);
+        let recorded = events.iter().rev().find(of_ticket);
+        if recorded.and_then(|event| event.ticket.as_ref()) != Some(ticket) {
+            report.differs(chat.id, "the last record shows another ticket than the replay")?;
+        }
     }
     let filter = TicketFilter {
         chat_ids: vec![chat.id],
+        include_removed: true,
         ..TicketFilter::default()
     };
     let total = view.ticket_total(chat.workspace_id, filter).await?;

@@ -1,11 +1,13 @@
 //! What a chat and a workspace's settings have in common: one writer, a version, events, a snapshot.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::ticket::Trace;
-use super::{DedupeKey, Event, Millis, Rejection};
+use super::{DedupeKey, Event, Millis, Rejection, Trace};
 
 /// The answer to an accepted command, as it is kept for repeats.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -37,6 +39,49 @@ pub struct Decided<A> {
     pub events: Vec<Event>,
     /// The answer.
     pub receipt: Receipt,
+    /// Keys to remember beside the command's, which a look-up has shown to be unknown.
+    pub keys: Vec<DedupeKey>,
+}
+
+/// Something that a decision needs and the state does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// The receipts that were kept with these keys.
+    Keys(Vec<DedupeKey>),
+    /// The aggregate's events with these sequence numbers.
+    Events(Vec<u64>),
+}
+
+/// What was looked up.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// By key; none where it is not known.
+    pub receipts: HashMap<String, Option<Receipt>>,
+    /// By sequence number.
+    pub events: HashMap<u64, Option<Arc<Event>>>,
+}
+
+impl Found {
+    /// The receipt that was kept with a key.
+    #[must_use]
+    pub fn receipt(&self, key: &DedupeKey) -> Option<&Receipt> {
+        self.receipts.get(key.as_str()).and_then(Option::as_ref)
+    }
+
+    /// An event.
+    #[must_use]
+    pub fn event(&self, seq: u64) -> Option<&Event> {
+        self.events.get(&seq).and_then(Option::as_deref)
+    }
+
+    /// Whether all of it was looked up.
+    #[must_use]
+    pub fn has(&self, lookup: &Lookup) -> bool {
+        match lookup {
+            Lookup::Keys(keys) => keys.iter().all(|key| self.receipts.contains_key(key.as_str())),
+            Lookup::Events(seqs) => seqs.iter().all(|seq| self.events.contains_key(seq)),
+        }
+    }
 }
 
 /// A thing with one writer at a time, rebuilt by applying its events in order.
@@ -54,6 +99,17 @@ pub trait Aggregate: Clone + std::fmt::Debug + Serialize + DeserializeOwned + Se
     fn version(&self) -> u64;
     /// Events so far; 0 before the first.
     fn seq(&self) -> u64;
+    /// Sets the commits so far.
+    fn set_version(&mut self, version: u64);
+    /// When time itself has to be told to it next ([`due`](Self::due) at or before now means that something is to be
+    /// done); it is woken by a command of its own kind.
+    fn due(&self) -> Option<Millis> {
+        None
+    }
+    /// What is to be looked up before the decision, after `round` look-ups before; none when all is there.
+    fn lookup(&self, _command: &Self::Command, _round: usize) -> Option<Lookup> {
+        None
+    }
     /// Accepts or refuses a command. Pure.
     ///
     /// # Errors
@@ -71,10 +127,12 @@ pub trait Command: std::fmt::Debug + Send + Sync + 'static {
     fn keys(&self) -> &[DedupeKey];
     /// SHA-256 of the body, when an idempotency key was given with it.
     fn body_hash(&self) -> Option<&str>;
-    /// The key of a message that must be known for the decision.
-    fn target(&self) -> Option<&DedupeKey> {
+    /// What was looked up for it.
+    fn found(&self) -> Option<&Found> {
         None
     }
-    /// Takes in what was found by [`Command::target`]: the sequence number of the message.
-    fn set_target(&mut self, _message_seq: Option<u64>) {}
+    /// Where to put what was looked up.
+    fn found_mut(&mut self) -> Option<&mut Found> {
+        None
+    }
 }

@@ -1,18 +1,35 @@
 //! A chat: the lasting link of one channel and one owner, and the unit of ordering.
 
+mod amend;
 mod apply;
+mod attribute;
 mod draft;
+mod lifecycle;
+mod merge;
+mod receive;
+mod respond;
+mod speak;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use self::draft::{Draft, refuse};
-use super::aggregate::{Aggregate, Decided, Receipt};
-use super::command::{ChatCommand, ChatCommandBody, Incoming};
-use super::event::{EventBody, Profile};
-use super::message::{Content, Direction, MessageStatus, Visibility};
-use super::ticket::{Circumstance, Decision, Reason, Status, Ticket};
-use super::{Actor, ActorKind, ChannelPolicy, Event, Message, Millis, Rejection, id, incoming};
+use self::draft::Draft;
+use super::aggregate::{Aggregate, Decided, Lookup, Receipt};
+use super::command::{ChatCommand, ChatCommandBody, TicketAction};
+use super::event::Profile;
+use super::message::Parked;
+use super::people::{Responder, ResponderEntity};
+use super::ticket::{Reason, Status, Ticket};
+use super::{Event, Millis, Rejection, Rulebook, id};
+
+/// The most amendments that wait for their message; the oldest goes.
+pub const PARKED_MAX: usize = 64;
+/// How many of the newest tickets of a chat can still be changed.
+pub const REACHABLE_TICKETS_MAX: usize = 256;
+/// The most tickets of a chat that were merged into others.
+pub const MERGED_MAX: usize = 1_000;
 
 /// The person outside, as one channel knows them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,8 +40,57 @@ pub struct Owner {
     /// What the provider says of them.
     pub profile: Profile,
     /// Their messages are stored and bother nobody.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub blocked: bool,
+}
+
+/// Who answers a chat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChatResponder {
+    /// A responder's id, or an agent's.
+    pub id: Uuid,
+    /// A program or a person.
+    pub entity: ResponderEntity,
+    /// Which version of the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<Uuid>,
+    /// The same as a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_number: Option<u32>,
+}
+
+impl From<&Responder> for ChatResponder {
+    fn from(responder: &Responder) -> Self {
+        Self {
+            id: responder.id,
+            entity: responder.entity,
+            version_id: responder.version_id,
+            version_number: responder.version_number,
+        }
+    }
+}
+
+impl ChatResponder {
+    /// A person inside.
+    #[must_use]
+    pub fn person(id: Uuid) -> Self {
+        Self {
+            entity: ResponderEntity::User,
+            ..Self::bot(id)
+        }
+    }
+
+    /// A program that no setting describes.
+    #[must_use]
+    pub fn bot(id: Uuid) -> Self {
+        Self {
+            id,
+            entity: ResponderEntity::Agent,
+            version_id: None,
+            version_number: None,
+        }
+    }
 }
 
 /// The state of a chat; its JSON is the snapshot.
@@ -49,16 +115,51 @@ pub struct Chat {
     /// The ticket that the last one was merged into, while it is the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merge_target: Option<Box<Ticket>>,
+    /// The last event of each of the newest [`REACHABLE_TICKETS_MAX`] tickets: where to read what became of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ticket_seqs: BTreeMap<u32, u64>,
+    /// From the number of a merged ticket to that of the one that stands for it now.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub aliases: BTreeMap<u32, u32>,
+    /// Who answers, or answered last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub responder: Option<ChatResponder>,
     /// The responder answers, not people.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub responder_owns: bool,
-    /// Raised by every takeover; an answer with an older one is refused.
+    /// Raised whenever a person takes over; an answer with an older one is refused.
     #[serde(default)]
     pub responder_epoch: u32,
+    /// Messages of the owner to the responder since the last public answer.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unanswered: u32,
+    /// The channel's auto-close period as of the last event, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_close_after_ms: Option<Millis>,
+    /// What waits for its message; at most [`PARKED_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parked: Vec<Parked>,
+    /// When it was put out of sight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_at: Option<Millis>,
     /// When it began.
     pub created_at: Millis,
     /// The last event.
     pub updated_at: Millis,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// Which ticket of a chat an id names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// The last one, or what it was merged into.
+    Current,
+    /// One before it, by its number.
+    Earlier(u32),
 }
 
 impl Chat {
@@ -78,38 +179,53 @@ impl Chat {
         self.merge_target.as_deref_mut().or(self.last_ticket.as_deref_mut())
     }
 
-    /// The current ticket if `ticket_id` names it.
-    fn named_ticket(&self, ticket_id: Uuid) -> Result<&Ticket, Rejection> {
+    /// Whether a program answered last, or is to.
+    fn is_answered_by_bot(&self) -> bool {
+        let responder = self.responder.as_ref();
+        self.responder_owns || responder.is_some_and(|responder| responder.entity == ResponderEntity::Agent)
+    }
+
+    fn last_number(&self) -> u32 {
+        self.last_ticket.as_ref().map_or(0, |ticket| ticket.number)
+    }
+
+    /// Where the ticket with this id is, or what stands for it now.
+    fn place(&self, ticket_id: Uuid) -> Result<Place, Rejection> {
         let not_found = Rejection::NotFound { what: "ticket" };
         let last = self.last_ticket.as_deref().ok_or(not_found.clone())?;
         let current = self.current_ticket().ok_or(not_found.clone())?;
-        if current.id == ticket_id || last.id == ticket_id {
-            return Ok(current);
+        // every id is derivable, so an unknown one is told from an earlier one; the newest is asked for most
+        let number = (1..=last.number)
+            .rev()
+            .find(|number| id::ticket(self.id, *number) == ticket_id)
+            .ok_or(not_found)?;
+        let number = self.aliases.get(&number).copied().unwrap_or(number);
+        if number == current.number {
+            return Ok(Place::Current);
         }
-        // every earlier id is derivable, so an unknown one is told from an earlier one
-        if (1..last.number).any(|number| id::ticket(self.id, number) == ticket_id) {
-            return Err(Rejection::TicketSuperseded {
-                last_ticket_id: last.id,
-            });
+        if self.ticket_seqs.contains_key(&number) {
+            return Ok(Place::Earlier(number));
         }
-        Err(not_found)
+        Err(Rejection::TicketSuperseded {
+            last_ticket_id: last.id,
+        })
     }
-}
 
-/// An incoming message that reached no ticket.
-fn is_off_ticket(body: &EventBody) -> bool {
-    let EventBody::MessageReceived { message } = body else {
-        return false;
-    };
-    message
-        .trace
-        .as_ref()
-        .is_some_and(|trace| matches!(trace.decision, Decision::Silenced | Decision::ToResponder))
+    /// The events that hold what became of the earlier tickets among these.
+    fn events_of(&self, ticket_ids: &[Uuid]) -> Vec<u64> {
+        let places = ticket_ids.iter().filter_map(|id| self.place(*id).ok());
+        places
+            .filter_map(|place| match place {
+                Place::Current => None,
+                Place::Earlier(number) => self.ticket_seqs.get(&number).copied(),
+            })
+            .collect()
+    }
 }
 
 impl Aggregate for Chat {
     type Command = ChatCommand;
-    type Policy = ChannelPolicy;
+    type Policy = Rulebook;
 
     fn blank(id: Uuid) -> Self {
         Self {
@@ -125,8 +241,15 @@ impl Aggregate for Chat {
             seq: 0,
             last_ticket: None,
             merge_target: None,
+            ticket_seqs: BTreeMap::new(),
+            aliases: BTreeMap::new(),
+            responder: None,
             responder_owns: false,
             responder_epoch: 0,
+            unanswered: 0,
+            auto_close_after_ms: None,
+            parked: Vec::new(),
+            removed_at: None,
             created_at: 0,
             updated_at: 0,
         }
@@ -144,43 +267,44 @@ impl Aggregate for Chat {
         self.seq
     }
 
-    fn decide(&self, command: &ChatCommand, policy: &ChannelPolicy, now: Millis) -> Result<Decided<Self>, Rejection> {
-        let exists = self.seq > 0;
-        if exists && self.workspace_id != command.workspace_id {
+    fn set_version(&mut self, version: u64) {
+        self.version = version;
+    }
+
+    fn due(&self) -> Option<Millis> {
+        let ticket = self.current_ticket()?;
+        match ticket.reason {
+            Reason::OnHold => ticket.hold_until,
+            Reason::InProgress | Reason::PendingCustomer => self
+                .auto_close_after_ms
+                .map(|period| ticket.active_at.saturating_add(period)),
+            _ => None,
+        }
+    }
+
+    fn lookup(&self, command: &ChatCommand, round: usize) -> Option<Lookup> {
+        match &command.body {
+            ChatCommandBody::Amend { .. } => amend::lookup(self, command, round),
+            ChatCommandBody::Ticket { ticket_id, action, .. } if round == 0 => {
+                let mut ids = vec![*ticket_id];
+                if let TicketAction::Merge { into } = action {
+                    ids.push(*into);
+                }
+                let seqs = self.events_of(&ids);
+                (!seqs.is_empty()).then_some(Lookup::Events(seqs))
+            }
+            _ => None,
+        }
+    }
+
+    fn decide(&self, command: &ChatCommand, rules: &Rulebook, now: Millis) -> Result<Decided<Self>, Rejection> {
+        // time belongs to no workspace
+        let elapses = matches!(command.body, ChatCommandBody::Elapse);
+        if self.seq > 0 && !elapses && self.workspace_id != command.workspace_id {
             return Err(Rejection::NotFound { what: "chat" });
         }
-        let mut draft = Draft {
-            chat: self.clone(),
-            events: Vec::new(),
-            command,
-            message_id: None,
-            now,
-        };
-        if let ChatCommandBody::Receive(incoming) = &command.body {
-            return receive(draft, incoming, policy);
-        }
-        if !exists {
-            return Err(Rejection::NotFound { what: "chat" });
-        }
-        let receipt = match &command.body {
-            ChatCommandBody::Receive(_) => Receipt::default(),
-            ChatCommandBody::Edit {
-                message_seq,
-                content,
-                edited_at,
-                ..
-            } => edit(&mut draft, *message_seq, content, *edited_at)?,
-            ChatCommandBody::Send {
-                content,
-                agent_id,
-                responder_epoch,
-            } => send(&mut draft, content, *agent_id, *responder_epoch)?,
-            ChatCommandBody::Take { ticket_id, agent_id } => take(&mut draft, *ticket_id, *agent_id)?,
-            ChatCommandBody::Assign { ticket_id, agent_id } => assign(&mut draft, *ticket_id, *agent_id)?,
-            ChatCommandBody::Complete { ticket_id } => end(&mut draft, *ticket_id, Reason::Completed)?,
-            ChatCommandBody::Close { ticket_id } => end(&mut draft, *ticket_id, Reason::Closed)?,
-            ChatCommandBody::Reopen { ticket_id } => reopen(&mut draft, *ticket_id)?,
-        };
+        let mut draft = Draft::new(self, command, rules, now);
+        let receipt = decide(&mut draft)?;
         Ok(draft.done(receipt))
     }
 
@@ -196,191 +320,90 @@ impl Aggregate for Chat {
     }
 }
 
-/// Begins the chat, or takes over what the provider now says of its owner.
-fn meet_owner(draft: &mut Draft<'_>, incoming: &Incoming) -> Result<(), Rejection> {
-    if draft.chat.seq == 0 {
-        let Some((channel_id, external_id)) = &draft.command.origin else {
-            return Err(Rejection::NotFound { what: "chat" });
-        };
-        let owner = Owner {
-            external_id: external_id.clone(),
-            profile: incoming.profile.clone(),
-            blocked: false,
-        };
-        draft.emit(EventBody::ChatCreated {
-            channel_id: *channel_id,
-            owner,
-        });
-    } else {
-        let from = draft.chat.owner.profile.clone();
-        let to = Profile {
-            name: incoming.profile.name.clone().or(from.name.clone()),
-            avatar: incoming.profile.avatar.clone().or(from.avatar.clone()),
-        };
-        if from != to {
-            draft.emit(EventBody::ChatUpdated { from, to });
-        }
-    }
-    Ok(())
-}
-
-fn receive(mut draft: Draft<'_>, incoming: &Incoming, policy: &ChannelPolicy) -> Result<Decided<Chat>, Rejection> {
-    incoming.check()?;
-    let now = draft.now;
-    meet_owner(&mut draft, incoming)?;
-    let trace = incoming::decide(&draft.chat, policy, incoming.sent_at, now);
-    let mut ticket_number = draft.chat.current_ticket().map(|ticket| ticket.number);
-    match trace.decision {
-        Decision::Created => {
-            let last = draft.chat.last_ticket.as_ref();
-            let number = last.map_or(0, |ticket| ticket.number).saturating_add(1);
-            ticket_number = Some(number);
-            draft.emit(EventBody::TicketCreated {
-                number,
-                reason: Reason::Inbound,
-                circumstance: Circumstance::Inbound,
-                trace: Some(trace.clone()),
-            });
-        }
-        Decision::Reopened => draft.change_status(Reason::InProgress, Some(trace.clone()))?,
-        Decision::Appended => {
-            let reason = draft.chat.current_ticket().map(|ticket| ticket.reason);
-            if matches!(reason, Some(Reason::PendingCustomer | Reason::OnHold)) {
-                draft.change_status(Reason::InProgress, Some(trace.clone()))?;
-            }
-        }
-        Decision::Silenced | Decision::ToResponder | Decision::Duplicate => ticket_number = None,
-    }
-    // the id of the message is known before its event: it is the next one
-    draft.message_id = Some(id::message(draft.chat.id, draft.chat.seq.saturating_add(1)));
-    let author = Actor {
-        name: incoming.author_name.clone(),
-        ..Actor::new(ActorKind::Owner, draft.chat.owner.external_id.clone())
+fn decide(draft: &mut Draft<'_>) -> Result<Receipt, Rejection> {
+    let command = draft.command;
+    let begins = match &command.body {
+        ChatCommandBody::Receive(_)
+        | ChatCommandBody::SendOutbound { .. }
+        | ChatCommandBody::OpenFromPost { .. }
+        | ChatCommandBody::Amend { .. } => command.origin.is_some(),
+        _ => false,
     };
-    let message_seq = draft.say(Message {
-        direction: Direction::Incoming,
-        visibility: Visibility::Public,
-        author,
-        external_id: incoming.external_id.clone(),
-        content: incoming.content.clone(),
-        status: MessageStatus::Received,
-        sent_at: incoming.sent_at.unwrap_or(now),
-        received_at: now,
-        trace: Some(trace.clone()),
-    });
-    Ok(draft.done(Receipt {
-        trace: Some(trace),
-        ticket_number,
-        message_seq: Some(message_seq),
-        ..Receipt::default()
-    }))
-}
-
-fn edit(
-    draft: &mut Draft<'_>,
-    message_seq: Option<u64>,
-    content: &Content,
-    edited_at: Millis,
-) -> Result<Receipt, Rejection> {
-    content.check()?;
-    let message_seq = message_seq.ok_or(Rejection::NotFound { what: "message" })?;
-    draft.message_id = Some(id::message(draft.chat.id, message_seq));
-    draft.emit(EventBody::MessageEdited {
-        message_seq,
-        content: content.clone(),
-        edited_at,
-    });
-    Ok(Receipt {
-        message_seq: Some(message_seq),
-        ..Receipt::default()
-    })
-}
-
-fn send(
-    draft: &mut Draft<'_>,
-    content: &Content,
-    agent_id: Option<Uuid>,
-    responder_epoch: Option<u32>,
-) -> Result<Receipt, Rejection> {
-    content.check()?;
-    let epoch = draft.chat.responder_epoch;
-    if responder_epoch.is_some_and(|of_reply| of_reply < epoch) {
-        return Err(Rejection::StaleResponder { epoch });
+    if draft.chat.seq == 0 && !begins {
+        return Err(Rejection::NotFound { what: "chat" });
     }
-    let by_bot = responder_epoch.is_some();
-    let author = if by_bot {
-        Actor {
-            kind: ActorKind::Bot,
-            ..draft.command.actor.clone()
-        }
-    } else {
-        agent_id.map_or_else(
-            || draft.command.actor.clone(),
-            |agent_id| Actor::new(ActorKind::Agent, agent_id.to_string()),
-        )
-    };
-    let status = draft.chat.current_ticket().map(Ticket::status);
-    if !by_bot && status == Some(Status::New) {
-        draft.change_status(Reason::InProgress, None)?;
-        let unassigned = draft
-            .chat
-            .current_ticket()
-            .is_some_and(|ticket| ticket.assignee_id.is_none());
-        if unassigned && agent_id.is_some() {
-            draft.assign(agent_id);
+    match &command.body {
+        ChatCommandBody::Receive(incoming) => receive::receive(draft, incoming),
+        ChatCommandBody::Amend {
+            message,
+            amendment,
+            external_id,
+        } => amend::amend(draft, message, amendment, external_id.as_deref()),
+        ChatCommandBody::Send {
+            content,
+            agent_id,
+            responder_epoch,
+        } => speak::send(draft, content, *agent_id, *responder_epoch),
+        ChatCommandBody::SendOutbound {
+            content,
+            profile,
+            subject,
+        } => speak::send_outbound(draft, content, profile, subject.as_deref()),
+        ChatCommandBody::Open {
+            subject,
+            assignee_id,
+            team_id,
+        } => lifecycle::open(draft, subject.as_deref(), *assignee_id, *team_id),
+        ChatCommandBody::OpenFromPost {
+            post_id,
+            profile,
+            content,
+            reply,
+        } => speak::open_from_post(draft, *post_id, (profile, content), reply.as_ref()),
+        ChatCommandBody::Handover { team_id, summary } => respond::handover(draft, *team_id, summary.as_deref()),
+        ChatCommandBody::TakeoverChat { agent_id } => respond::takeover_chat(draft, *agent_id),
+        ChatCommandBody::BlockOwner => Ok(attribute::set_blocked(draft, true)),
+        ChatCommandBody::UnblockOwner => Ok(attribute::set_blocked(draft, false)),
+        ChatCommandBody::Remove => Ok(attribute::set_removed(draft, true)),
+        ChatCommandBody::Restore => Ok(attribute::set_removed(draft, false)),
+        ChatCommandBody::Elapse => lifecycle::elapse(draft),
+        ChatCommandBody::Ticket {
+            ticket_id,
+            expected_version,
+            action,
+        } => {
+            draft.go_to(*ticket_id)?;
+            draft.expect_version(*expected_version)?;
+            act(draft, action)
         }
     }
-    draft.message_id = Some(id::message(draft.chat.id, draft.chat.seq.saturating_add(1)));
-    let message_seq = draft.say(Message {
-        direction: Direction::Outgoing,
-        visibility: Visibility::Public,
-        author,
-        external_id: None,
-        content: content.clone(),
-        status: MessageStatus::Queued,
-        sent_at: draft.now,
-        received_at: draft.now,
-        trace: None,
-    });
-    Ok(Receipt {
-        message_seq: Some(message_seq),
-        ..Receipt::default()
-    })
 }
 
-fn take(draft: &mut Draft<'_>, ticket_id: Uuid, agent_id: Uuid) -> Result<Receipt, Rejection> {
-    let from = draft.chat.named_ticket(ticket_id)?.status();
-    if from != Status::New {
-        return Err(refuse(from, Status::Active));
+fn act(draft: &mut Draft<'_>, action: &TicketAction) -> Result<Receipt, Rejection> {
+    match action {
+        TicketAction::Take { agent_id } => lifecycle::take(draft, *agent_id),
+        TicketAction::Assign { agent_id, team_id } => lifecycle::assign(draft, *agent_id, *team_id),
+        TicketAction::Offer { agent_id } => lifecycle::offer(draft, *agent_id),
+        TicketAction::Takeover { agent_id } => respond::takeover(draft, *agent_id),
+        TicketAction::Complete => lifecycle::end(draft, Reason::Completed),
+        TicketAction::Close => lifecycle::end(draft, Reason::Closed),
+        TicketAction::Reopen => lifecycle::reopen(draft),
+        TicketAction::Hold { until } => lifecycle::hold(draft, *until),
+        TicketAction::Pend => lifecycle::step_active(draft, Reason::PendingCustomer),
+        TicketAction::Resume => lifecycle::step_active(draft, Reason::InProgress),
+        TicketAction::MarkSpam => lifecycle::put_away(draft, Reason::Spam),
+        TicketAction::Delete => lifecycle::put_away(draft, Reason::Deleted),
+        TicketAction::UnmarkSpam => lifecycle::bring_back(draft, Reason::Spam),
+        TicketAction::Restore => lifecycle::bring_back(draft, Reason::Deleted),
+        TicketAction::Merge { into } => merge::merge(draft, *into),
+        TicketAction::AddTag(tag_id) => attribute::add_tag(draft, *tag_id),
+        TicketAction::RemoveTag(tag_id) => attribute::remove_tag(draft, *tag_id),
+        TicketAction::SetField { field_id, value } => attribute::set_field(draft, *field_id, value),
+        TicketAction::SetSubject(subject) => attribute::set_subject(draft, subject.as_deref()),
+        TicketAction::SetSummary(summary) => attribute::set_summary(draft, summary),
+        TicketAction::SetPriority(priority) => attribute::set_priority(draft, *priority),
+        TicketAction::Rate { score, comment } => attribute::rate(draft, *score, comment.as_deref()),
+        TicketAction::MarkViewed => attribute::mark_viewed(draft),
+        TicketAction::AddNote { text, agent_id } => speak::note(draft, text, *agent_id),
     }
-    draft.change_status(Reason::InProgress, None)?;
-    draft.assign(Some(agent_id));
-    Ok(Receipt::default())
-}
-
-fn assign(draft: &mut Draft<'_>, ticket_id: Uuid, agent_id: Option<Uuid>) -> Result<Receipt, Rejection> {
-    let from = draft.chat.named_ticket(ticket_id)?.status();
-    if from == Status::New && agent_id.is_some() {
-        draft.change_status(Reason::InProgress, None)?;
-    }
-    draft.assign(agent_id);
-    Ok(Receipt::default())
-}
-
-fn end(draft: &mut Draft<'_>, ticket_id: Uuid, reason: Reason) -> Result<Receipt, Rejection> {
-    let from = draft.chat.named_ticket(ticket_id)?.status();
-    if from != Status::Active {
-        return Err(refuse(from, Status::Inactive));
-    }
-    draft.change_status(reason, None)?;
-    Ok(Receipt::default())
-}
-
-fn reopen(draft: &mut Draft<'_>, ticket_id: Uuid) -> Result<Receipt, Rejection> {
-    let from = draft.chat.named_ticket(ticket_id)?.status();
-    if from != Status::Inactive {
-        return Err(refuse(from, Status::Active));
-    }
-    draft.change_status(Reason::InProgress, None)?;
-    Ok(Receipt::default())
 }

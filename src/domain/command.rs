@@ -1,11 +1,13 @@
 //! What may be asked of a chat.
 
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::aggregate::Command;
-use super::event::Profile;
-use super::message::Content;
-use super::{Actor, Millis, Rejection};
+use super::aggregate::{Aggregate, Command, Decided, Found, Receipt};
+use super::event::{Cause, EventBody, Profile};
+use super::message::{Amendment, Content, MessageStatus};
+use super::ticket::Priority;
+use super::{Actor, Event, Millis, Rejection};
 
 /// 16 KiB of UTF-8: the longest text of a message, in bytes.
 pub const TEXT_MAX_BYTES: usize = 16 * 1024;
@@ -15,6 +17,11 @@ pub const ATTACHMENTS_MAX: usize = 20;
 pub const NAME_MAX_BYTES: usize = 256;
 /// The longest URL, in bytes.
 pub const URL_MAX_BYTES: usize = 2_048;
+
+/// The longest subject, in bytes.
+pub const SUBJECT_MAX_BYTES: usize = 1_024;
+/// The longest summary, in bytes.
+pub const SUMMARY_MAX_BYTES: usize = 16 * 1024;
 
 /// Something by which a repeat is known, unique in its aggregate.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -39,6 +46,18 @@ impl DedupeKey {
         Self(format!("k:{key}"))
     }
 
+    /// How far a message has come, once.
+    #[must_use]
+    pub fn status(message_seq: u64, status: MessageStatus) -> Self {
+        Self(format!("r:{message_seq}:{}", status.name()))
+    }
+
+    /// That a message was taken back.
+    #[must_use]
+    pub fn deletion(message_seq: u64) -> Self {
+        Self(format!("d:{message_seq}"))
+    }
+
     /// As it is stored.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -61,40 +80,136 @@ pub struct Incoming {
     pub author_name: Option<String>,
 }
 
+/// Which message is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MessageName {
+    /// By the provider's id; what comes before its message is parked.
+    External(String),
+    /// By its place in the chat.
+    Seq(u64),
+}
+
+/// What to do with a ticket.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the names are the API's")]
+pub enum TicketAction {
+    Take {
+        agent_id: Uuid,
+    },
+    /// `None` leaves as it is, `Some(None)` takes away.
+    Assign {
+        agent_id: Option<Option<Uuid>>,
+        team_id: Option<Option<Uuid>>,
+    },
+    /// Assign, but only while nobody has it.
+    Offer {
+        agent_id: Uuid,
+    },
+    Takeover {
+        agent_id: Uuid,
+    },
+    Complete,
+    Close,
+    Reopen,
+    Hold {
+        until: Option<Millis>,
+    },
+    Pend,
+    Resume,
+    MarkSpam,
+    UnmarkSpam,
+    Merge {
+        into: Uuid,
+    },
+    Delete,
+    Restore,
+    AddTag(Uuid),
+    RemoveTag(Uuid),
+    SetField {
+        field_id: Uuid,
+        value: Value,
+    },
+    SetSubject(Option<String>),
+    SetSummary(String),
+    SetPriority(Priority),
+    Rate {
+        score: u8,
+        comment: Option<String>,
+    },
+    MarkViewed,
+    AddNote {
+        text: String,
+        agent_id: Option<Uuid>,
+    },
+}
+
 /// What to do with a chat.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the names are the API's")]
 pub enum ChatCommandBody {
     Receive(Box<Incoming>),
-    /// Replace what a message says; `message_seq` is looked up by `target` before the decision.
-    Edit {
-        target: DedupeKey,
-        message_seq: Option<u64>,
-        content: Content,
-        edited_at: Millis,
+    /// Edit, delete, react to a message, or say how far it has come.
+    Amend {
+        message: MessageName,
+        amendment: Amendment,
+        /// With a receipt: the id that the provider gave the message.
+        external_id: Option<String>,
     },
     Send {
         content: Content,
         agent_id: Option<Uuid>,
         responder_epoch: Option<u32>,
     },
-    Take {
-        ticket_id: Uuid,
+    /// Write to somebody first: a ticket NEW / OUTBOUND, unless one is open.
+    SendOutbound {
+        content: Content,
+        profile: Profile,
+        subject: Option<String>,
+    },
+    Open {
+        subject: Option<String>,
+        assignee_id: Option<Uuid>,
+        team_id: Option<Uuid>,
+    },
+    /// A comment or review of the owner becomes a ticket: the open one, or a new one.
+    OpenFromPost {
+        post_id: Uuid,
+        profile: Profile,
+        content: Content,
+        reply: Option<Content>,
+    },
+    Handover {
+        team_id: Option<Uuid>,
+        summary: Option<String>,
+    },
+    /// Take over a chat that the responder has, also one without a ticket.
+    TakeoverChat {
         agent_id: Uuid,
     },
-    Assign {
+    BlockOwner,
+    UnblockOwner,
+    Remove,
+    Restore,
+    /// Time has passed: do what is due.
+    Elapse,
+    Ticket {
         ticket_id: Uuid,
-        agent_id: Option<Uuid>,
+        /// The ticket's version that the command was made for.
+        expected_version: Option<u64>,
+        action: TicketAction,
     },
-    Complete {
-        ticket_id: Uuid,
-    },
-    Close {
-        ticket_id: Uuid,
-    },
-    Reopen {
-        ticket_id: Uuid,
-    },
+}
+
+impl ChatCommandBody {
+    /// Something to do with a ticket, whatever its version.
+    #[must_use]
+    pub fn ticket(ticket_id: Uuid, action: TicketAction) -> Self {
+        Self::Ticket {
+            ticket_id,
+            expected_version: None,
+            action,
+        }
+    }
 }
 
 /// A wish about one chat.
@@ -114,6 +229,25 @@ pub struct ChatCommand {
     pub body_hash: Option<String>,
     /// What to do.
     pub body: ChatCommandBody,
+    /// What was looked up for the decision.
+    pub found: Found,
+}
+
+impl ChatCommand {
+    /// A command without keys, to a chat that is there.
+    #[must_use]
+    pub fn new(id: Uuid, workspace_id: Uuid, actor: Actor, body: ChatCommandBody) -> Self {
+        Self {
+            id,
+            workspace_id,
+            origin: None,
+            actor,
+            keys: Vec::new(),
+            body_hash: None,
+            body,
+            found: Found::default(),
+        }
+    }
 }
 
 impl Command for ChatCommand {
@@ -129,17 +263,85 @@ impl Command for ChatCommand {
         self.body_hash.as_deref()
     }
 
-    fn target(&self) -> Option<&DedupeKey> {
-        if let ChatCommandBody::Edit { target, .. } = &self.body {
-            Some(target)
-        } else {
-            None
+    fn found(&self) -> Option<&Found> {
+        Some(&self.found)
+    }
+
+    fn found_mut(&mut self) -> Option<&mut Found> {
+        Some(&mut self.found)
+    }
+}
+
+/// A wish about an aggregate that is not a chat.
+#[derive(Clone, Debug)]
+pub struct Wish<B> {
+    /// Unique.
+    pub id: Uuid,
+    /// The tenant that asks.
+    pub workspace_id: Uuid,
+    /// Who asks.
+    pub actor: Actor,
+    /// By which a repeat is known.
+    pub keys: Vec<DedupeKey>,
+    /// SHA-256 of the body, with an idempotency key.
+    pub body_hash: Option<String>,
+    /// What to do.
+    pub body: B,
+}
+
+impl<B: std::fmt::Debug + Send + Sync + 'static> Command for Wish<B> {
+    fn id(&self) -> Uuid {
+        self.id
+    }
+
+    fn keys(&self) -> &[DedupeKey] {
+        &self.keys
+    }
+
+    fn body_hash(&self) -> Option<&str> {
+        self.body_hash.as_deref()
+    }
+}
+
+impl<B> Wish<B> {
+    /// The one event that grants this wish, applied to the state.
+    pub(super) fn grant<A: Aggregate>(&self, state: &A, body: EventBody, now: Millis) -> Decided<A> {
+        let event = Event {
+            workspace_id: self.workspace_id,
+            aggregate_id: state.id(),
+            seq: state.seq().saturating_add(1),
+            version: state.version().saturating_add(1),
+            at: now,
+            actor: self.actor.clone(),
+            cause: Cause {
+                command_id: self.id,
+                message_id: None,
+            },
+            synthetic: false,
+            body,
+            ticket: None,
+        };
+        let mut next = state.clone();
+        next.apply(&event);
+        next.set_version(state.version());
+        Decided {
+            events: vec![event],
+            ..self.nothing(next)
         }
     }
 
-    fn set_target(&mut self, found: Option<u64>) {
-        if let ChatCommandBody::Edit { message_seq, .. } = &mut self.body {
-            *message_seq = found;
+    /// There is nothing to change.
+    pub(super) fn nothing<A: Aggregate>(&self, state: A) -> Decided<A> {
+        let receipt = Receipt {
+            setting_id: Some(state.id()),
+            body_hash: self.body_hash.clone(),
+            ..Receipt::default()
+        };
+        Decided {
+            state,
+            events: Vec::new(),
+            receipt,
+            keys: Vec::new(),
         }
     }
 }
@@ -167,6 +369,29 @@ pub fn check_name(field: &'static str, text: &str) -> Result<(), Rejection> {
         return Err(Rejection::invalid(field, "a text that is not blank"));
     }
     check_text(field, text, NAME_MAX_BYTES)
+}
+
+/// Refuses a subject that is blank or too long.
+///
+/// # Errors
+/// [`Rejection::InvalidInput`] naming the field.
+pub fn check_subject(subject: Option<&str>) -> Result<(), Rejection> {
+    let Some(subject) = subject else { return Ok(()) };
+    if subject.trim().is_empty() {
+        return Err(Rejection::invalid("subject", "a text that is not blank, or null"));
+    }
+    check_text("subject", subject, SUBJECT_MAX_BYTES)
+}
+
+impl Profile {
+    /// Refuses what is over a bound.
+    ///
+    /// # Errors
+    /// [`Rejection::InvalidInput`] naming the field.
+    pub fn check(&self) -> Result<(), Rejection> {
+        check_text("owner.name", self.name.as_deref().unwrap_or_default(), NAME_MAX_BYTES)?;
+        check_text("owner.avatar", self.avatar.as_deref().unwrap_or_default(), URL_MAX_BYTES)
+    }
 }
 
 impl Content {
@@ -210,12 +435,6 @@ impl Incoming {
         if let Some(external_id) = &self.external_id {
             check_name("externalId", external_id)?;
         }
-        if let Some(name) = &self.profile.name {
-            check_text("owner.name", name, NAME_MAX_BYTES)?;
-        }
-        if let Some(avatar) = &self.profile.avatar {
-            check_text("owner.avatar", avatar, URL_MAX_BYTES)?;
-        }
-        Ok(())
+        self.profile.check()
     }
 }

@@ -49,6 +49,33 @@ pub fn event(aggregate: Uuid, seq: u64) -> Uuid {
     derive("event", &[aggregate.as_bytes(), &seq.to_be_bytes()])
 }
 
+/// The contact that a chat belongs to until that contact is merged into another.
+#[must_use]
+pub fn contact(chat: Uuid) -> Uuid {
+    derive("contact", &[chat.as_bytes()])
+}
+
+/// The comment or review that a provider names so on a channel.
+#[must_use]
+pub fn post(workspace: Uuid, channel: Uuid, external_id: &str) -> Uuid {
+    derive(
+        "post",
+        &[workspace.as_bytes(), channel.as_bytes(), external_id.as_bytes()],
+    )
+}
+
+/// The desk of an agent.
+#[must_use]
+pub fn desk(workspace: Uuid, agent: Uuid) -> Uuid {
+    derive("desk", &[workspace.as_bytes(), agent.as_bytes()])
+}
+
+/// A command that follows from another one: the same on every node.
+#[must_use]
+pub fn follow_up(cause: Uuid, what: &str) -> Uuid {
+    derive("command", &[cause.as_bytes(), what.as_bytes()])
+}
+
 /// The workspace that a first start makes: every node that starts on the same empty store means the same one.
 #[must_use]
 pub fn first_workspace() -> Uuid {

@@ -1,7 +1,8 @@
 //! What an incoming message does: the rules in their order, and nothing but the rules.
 
 use super::policy::InboundMode;
-use super::ticket::{Decision, Reason, Rule, Status, Trace};
+use super::decision::{Decision, Rule, Trace};
+use super::ticket::{Reason, Status};
 use super::{ChannelPolicy, Chat, Millis};
 
 /// Decides over a message that is not a repeat (rule 1 is the store's, which alone knows every key).
@@ -33,7 +34,7 @@ pub fn decide(chat: &Chat, policy: &ChannelPolicy, sent_at: Option<Millis>, now:
     if ticket.status() != Status::Inactive {
         return trace(Decision::Appended, Rule::TicketOpen);
     }
-    if matches!(ticket.reason, Reason::Deleted | Reason::Merged) {
+    if ticket.reason == Reason::Deleted {
         return trace(Decision::Created, Rule::LastTicketDeleted);
     }
     if policy.inbound_mode == InboundMode::Responder && chat.responder_owns {

@@ -3,26 +3,22 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::ticket::Status;
+use super::ticket::{Reason, Ticket};
 
 /// A refused command.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum Rejection {
-    #[error(
-        "a ticket cannot go from {} to {}: from {} it can go to {}",
-        from.name(),
-        to.name(),
-        from.name(),
-        names(allowed)
-    )]
-    InvalidTransition {
-        from: Status,
-        to: Status,
-        allowed: &'static [Status],
-    },
-    #[error("a ticket that ended as {reason} cannot be reopened")]
-    NotRestorable { reason: &'static str },
+    #[error("a ticket cannot go from {} ({}) to {} ({})", from.status().name(), from.name(), to.status().name(), to.name())]
+    InvalidTransition { from: Reason, to: Reason },
+    #[error("the chat has an open ticket already")]
+    AlreadyOpen { ticket_id: Uuid },
+    #[error("the ticket has an assignee already, or has ended")]
+    AlreadyAssigned,
+    #[error("the agent has as many tickets as they may be given")]
+    AtCapacity,
+    #[error("the ticket has version {} now", ticket.version)]
+    VersionConflict { ticket: Box<Ticket> },
     #[error("this ticket was followed by a newer one in its chat; only the last ticket changes")]
     TicketSuperseded { last_ticket_id: Uuid },
     #[error("there is no {what} with this id in the workspace")]
@@ -35,13 +31,8 @@ pub enum Rejection {
     StaleResponder { epoch: u32 },
     #[error("this idempotency key was used with another body")]
     IdempotencyMismatch,
-    #[error("a workspace holds at most {max} {what}")]
+    #[error("at most {max} {what}")]
     LimitReached { what: &'static str, max: usize },
-}
-
-fn names(statuses: &[Status]) -> String {
-    let names: Vec<&str> = statuses.iter().map(|status| status.name()).collect();
-    names.join(", ")
 }
 
 impl Rejection {
@@ -57,7 +48,11 @@ impl Rejection {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::InvalidTransition { .. } | Self::NotRestorable { .. } => "INVALID_TRANSITION",
+            Self::InvalidTransition { .. } => "INVALID_TRANSITION",
+            Self::AlreadyOpen { .. } => "ALREADY_OPEN",
+            Self::AlreadyAssigned => "ALREADY_ASSIGNED",
+            Self::AtCapacity => "AT_CAPACITY",
+            Self::VersionConflict { .. } => "VERSION_CONFLICT",
             Self::TicketSuperseded { .. } => "TICKET_SUPERSEDED",
             Self::NotFound { .. } => "NOT_FOUND",
             Self::AlreadyExists { .. } => "ALREADY_EXISTS",
@@ -72,15 +67,28 @@ impl Rejection {
     #[must_use]
     pub fn details(&self) -> Vec<(&'static str, Value)> {
         match self {
-            Self::InvalidTransition { from, to, allowed } => {
-                vec![("from", json!(from)), ("to", json!(to)), ("allowed", json!(allowed))]
+            Self::InvalidTransition { from, to } => {
+                let allowed = if *from == Reason::Merged {
+                    &[][..]
+                } else {
+                    from.status().allowed()
+                };
+                vec![
+                    ("from", json!(from.status())),
+                    ("to", json!(to.status())),
+                    ("allowed", json!(allowed)),
+                    ("fromReason", json!(from)),
+                    ("toReason", json!(to)),
+                ]
             }
-            Self::NotRestorable { reason } => vec![
-                ("from", json!(Status::Inactive)),
-                ("to", json!(Status::Active)),
-                ("allowed", json!([])),
-                ("reason", json!(reason)),
-            ],
+            Self::AlreadyOpen { ticket_id } => vec![("ticketId", json!(ticket_id))],
+            Self::VersionConflict { ticket } => {
+                let mut current = json!(ticket);
+                if let Value::Object(fields) = &mut current {
+                    fields.insert("status".into(), json!(ticket.status()));
+                }
+                vec![("version", json!(ticket.version)), ("ticket", current)]
+            }
             Self::TicketSuperseded { last_ticket_id } => {
                 vec![("lastTicketId", json!(last_ticket_id))]
             }
@@ -89,7 +97,11 @@ impl Rejection {
             }
             Self::StaleResponder { epoch } => vec![("responderEpoch", json!(epoch))],
             Self::LimitReached { max, .. } => vec![("max", json!(max))],
-            Self::NotFound { .. } | Self::AlreadyExists { .. } | Self::IdempotencyMismatch => Vec::new(),
+            Self::NotFound { .. }
+            | Self::AlreadyExists { .. }
+            | Self::AlreadyAssigned
+            | Self::AtCapacity
+            | Self::IdempotencyMismatch => Vec::new(),
         }
     }
 }

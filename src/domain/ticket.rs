@@ -1,9 +1,17 @@
-//! A ticket: one request inside a chat, its status machine and why it is where it is.
+//! A ticket: one request inside a chat, and its status machine.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::Millis;
+use super::{Millis, Trace};
+
+/// The most tags of one ticket.
+pub const TAGS_MAX: usize = 50;
+/// The most ratings that a ticket keeps, one an episode; every one is in its events.
+pub const RATINGS_MAX: usize = 32;
 
 /// NEW → ACTIVE → INACTIVE → ACTIVE, and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -71,6 +79,41 @@ impl Reason {
         }
     }
 
+    /// Every reason, NEW, ACTIVE, INACTIVE.
+    pub const ALL: [Self; 13] = [
+        Self::Inbound,
+        Self::Manual,
+        Self::Handover,
+        Self::Outbound,
+        Self::InProgress,
+        Self::PendingCustomer,
+        Self::OnHold,
+        Self::Completed,
+        Self::Closed,
+        Self::AutoClosed,
+        Self::Spam,
+        Self::Merged,
+        Self::Deleted,
+    ];
+
+    /// Whether one step leads from here to `to`. Back from SPAM and DELETED also leads to where the ticket came from,
+    /// which only the ticket knows.
+    #[must_use]
+    pub fn can_become(self, to: Self) -> bool {
+        match (self.status(), to.status()) {
+            (Status::New, _) => to == Self::InProgress,
+            (Status::Active, Status::Active) => self != to || to == Self::OnHold,
+            (Status::Active, Status::Inactive) => true,
+            (_, Status::New) => false,
+            (Status::Inactive, Status::Active) => to == Self::InProgress && self != Self::Merged,
+            (Status::Inactive, Status::Inactive) => match to {
+                Self::Deleted => self.is_restorable() || self == Self::Spam,
+                Self::Spam | Self::Merged => self.is_restorable(),
+                _ => false,
+            },
+        }
+    }
+
     /// Whether a ticket that ended so may be reopened.
     #[must_use]
     pub fn is_restorable(self) -> bool {
@@ -110,85 +153,51 @@ pub enum Circumstance {
     Outbound,
 }
 
-/// What an incoming message did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// How urgent a ticket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Decision {
-    /// It opened a ticket.
-    Created,
-    /// It joined the open ticket.
-    Appended,
-    /// It reopened the last ticket.
-    Reopened,
-    /// It was stored before; the first receipt is given again.
-    Duplicate,
-    /// It was stored and nobody is bothered: the owner is blocked, or the last ticket is spam.
-    Silenced,
-    /// It was stored for the responder; there is no ticket.
-    ToResponder,
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Priority {
+    Low,
+    #[default]
+    Medium,
+    High,
+    Urgent,
 }
 
-/// The rule that made a decision; the number is its place in the order of rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Rule {
-    /// 2a: the owner is blocked.
-    OwnerBlocked,
-    /// 2b: the last ticket is spam.
-    LastTicketSpam,
-    /// 3a: no ticket yet, and the channel gives messages to a responder.
-    NoTicketResponder,
-    /// 3b: no ticket yet.
-    NoTicket,
-    /// 4: the last ticket is open.
-    TicketOpen,
-    /// 6: the last ticket was deleted.
-    LastTicketDeleted,
-    /// 7: the responder owns the chat.
-    ResponderOwnsChat,
-    /// 8a: the channel restores for ever.
-    RestoreForever,
-    /// 8b: within the restore period.
-    WithinRestorePeriod,
-    /// 9: after the restore period.
-    AfterRestorePeriod,
-}
-
-impl Rule {
+impl Priority {
     /// The name in the API.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::OwnerBlocked => "owner_blocked",
-            Self::LastTicketSpam => "last_ticket_spam",
-            Self::NoTicketResponder => "no_ticket_responder",
-            Self::NoTicket => "no_ticket",
-            Self::TicketOpen => "ticket_open",
-            Self::LastTicketDeleted => "last_ticket_deleted",
-            Self::ResponderOwnsChat => "responder_owns_chat",
-            Self::RestoreForever => "restore_forever",
-            Self::WithinRestorePeriod => "within_restore_period",
-            Self::AfterRestorePeriod => "after_restore_period",
+            Self::Low => "LOW",
+            Self::Medium => "MEDIUM",
+            Self::High => "HIGH",
+            Self::Urgent => "URGENT",
         }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
     }
 }
 
-/// Why an incoming message did what it did.
+/// What the owner thinks of how they were served.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Trace {
-    /// What was decided.
-    pub decision: Decision,
-    /// The rule that decided it.
-    pub rule: Rule,
-    /// The restore period in force, in milliseconds; `None` is for ever, or no period was looked at.
+pub struct Rating {
+    /// 1 poor, 2 normal, 3 good.
+    pub score: u8,
+    /// Their words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub restore_period_ms: Option<Millis>,
-    /// Between the ticket's end and the message, in milliseconds; `None` where no ticket had ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub elapsed_ms: Option<Millis>,
-    /// When it was decided.
-    pub at: Millis,
+    pub comment: Option<String>,
+    /// Of which episode.
+    pub episode: u32,
+    /// When the first rating of the episode came.
+    pub created_at: Millis,
+    /// When the last one came, which is this.
+    pub updated_at: Millis,
 }
 
 /// One request inside a chat.
@@ -203,9 +212,33 @@ pub struct Ticket {
     pub reason: Reason,
     /// How it came to be.
     pub circumstance: Circumstance,
+    /// What it is about, in a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// What happened so far, for who comes next.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub summary: String,
+    /// How urgent it is.
+    #[serde(default, skip_serializing_if = "Priority::is_default")]
+    pub priority: Priority,
     /// Who works on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignee_id: Option<Uuid>,
+    /// Who worked on it, or on the chat's last ticket, before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handler_id: Option<Uuid>,
+    /// Which team works on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team_id: Option<Uuid>,
+    /// In the order they were added; at most [`TAGS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Uuid>,
+    /// By the field's id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<Uuid, Value>,
+    /// The last one of each episode, the last [`RATINGS_MAX`] episodes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ratings: Vec<Rating>,
     /// The ticket that this one was merged into.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merged_into: Option<Uuid>,
@@ -217,6 +250,10 @@ pub struct Ticket {
     pub version: u64,
     /// When it was made.
     pub created_at: Millis,
+    /// When this episode began: it was made or reopened.
+    pub opened_at: Millis,
+    /// The last message or change of status: inactivity counts from here.
+    pub active_at: Millis,
     /// When this episode was taken into work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ongoing_at: Option<Millis>,
@@ -226,6 +263,15 @@ pub struct Ticket {
     /// When it ended; none while it is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Millis>,
+    /// Until when it is on hold; none: until somebody resumes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_until: Option<Millis>,
+    /// Where it was when it had ended and was marked as spam or deleted: the way back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former_reason: Option<Reason>,
+    /// When the assignee last looked at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_viewed_at: Option<Millis>,
     /// The last event.
     pub updated_at: Millis,
     /// Why the last message of the owner did what it did.

@@ -1,17 +1,33 @@
-//! A workspace's settings: channels, agents and keys, under the same rules as a chat.
+//! A workspace's settings, under the same rules as a chat.
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::aggregate::{Aggregate, Command, Decided, Receipt};
-use super::command::{DedupeKey, check_name};
-use super::event::{Cause, EventBody};
-use super::{Actor, ChannelPolicy, Event, Millis, PolicyPatch, Rejection};
+use super::aggregate::{Aggregate, Decided};
+use super::command::{Wish, check_name, check_text};
+use super::event::EventBody;
+use super::people::{Agent, Availability, Responder, Team};
+use super::schedule::Schedule;
+use super::{ChannelPolicy, Event, Millis, PolicyPatch, Rejection};
 
 /// The most channels of one workspace.
 pub const CHANNELS_MAX: usize = 1_000;
 /// The most agents of one workspace.
 pub const AGENTS_MAX: usize = 5_000;
+/// The most teams of one workspace.
+pub const TEAMS_MAX: usize = 500;
+/// The most responders of one workspace.
+pub const RESPONDERS_MAX: usize = 500;
+/// The most tags of one workspace.
+pub const TAGS_MAX: usize = 2_000;
+/// The most fields of one workspace.
+pub const FIELDS_MAX: usize = 200;
+/// The most options of one field.
+pub const OPTIONS_MAX: usize = 200;
+/// The longest text in a field, in bytes.
+pub const FIELD_TEXT_MAX_BYTES: usize = 4_096;
 /// The most API keys of one workspace.
 pub const KEYS_MAX: usize = 1_000;
 
@@ -53,20 +69,93 @@ pub struct Channel {
     pub hook_secret_hash: Option<String>,
 }
 
-/// A person inside.
+/// A label for tickets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Agent {
+pub struct Tag {
     /// Unique.
     pub id: Uuid,
     /// To show.
     pub name: String,
-    /// An address.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub email: Option<String>,
-    /// A URL.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub picture: Option<String>,
+}
+
+/// What a field takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum FieldKind {
+    /// A string of at most [`FIELD_TEXT_MAX_BYTES`].
+    Text,
+    /// A finite number.
+    Number,
+    /// One of the field's options.
+    Select,
+    /// A day, as `2026-11-21`.
+    Date,
+    /// True or false.
+    Checkbox,
+}
+
+/// What a field is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum FieldTarget {
+    /// Tickets.
+    Ticket,
+    /// Contacts.
+    Contact,
+}
+
+/// A field that the workspace defined.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Field {
+    /// Unique.
+    pub id: Uuid,
+    /// To show.
+    pub name: String,
+    /// What it takes; fixed.
+    pub kind: FieldKind,
+    /// What it is of; fixed.
+    pub target: FieldTarget,
+    /// Of a SELECT: 1 to [`OPTIONS_MAX`]; otherwise none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
+}
+
+impl Field {
+    fn check_definition(&self) -> Result<(), Rejection> {
+        check_name("input.name", &self.name)?;
+        let count = self.options.len();
+        if (self.kind == FieldKind::Select) != (1..=OPTIONS_MAX).contains(&count) {
+            return Err(Rejection::invalid(
+                "input.options",
+                format!("1 to {OPTIONS_MAX} for a SELECT, otherwise none"),
+            ));
+        }
+        let mut options = self.options.iter();
+        options.try_for_each(|option| check_name("input.options", option))
+    }
+
+    /// Refuses a value that is not of the field's kind. Null takes the value away.
+    ///
+    /// # Errors
+    /// [`Rejection::InvalidInput`] naming what was expected.
+    pub fn check(&self, value: &Value) -> Result<(), Rejection> {
+        let expected = match (self.kind, value) {
+            (_, Value::Null)
+            | (FieldKind::Checkbox, Value::Bool(_))
+            | (FieldKind::Number, Value::Number(_)) => return Ok(()),
+            (FieldKind::Text, Value::String(text)) => return check_text("value", text, FIELD_TEXT_MAX_BYTES),
+            (FieldKind::Select, Value::String(text)) if self.options.contains(text) => return Ok(()),
+            (FieldKind::Date, Value::String(text)) if text.len() == 10 && text.parse::<Date>().is_ok() => return Ok(()),
+            (FieldKind::Text, _) => "a string, or null".to_owned(),
+            (FieldKind::Number, _) => "a number, or null".to_owned(),
+            (FieldKind::Checkbox, _) => "true, false or null".to_owned(),
+            (FieldKind::Date, _) => "a day as 2026-11-21, or null".to_owned(),
+            (FieldKind::Select, _) => format!("one of {}, or null", self.options.join(", ")),
+        };
+        Err(Rejection::invalid("value", expected))
+    }
 }
 
 /// An API key; its secret is not kept, only its SHA-256.
@@ -99,8 +188,43 @@ pub struct Workspace {
     pub channels: Vec<Channel>,
     /// At most [`AGENTS_MAX`].
     pub agents: Vec<Agent>,
+    /// At most [`TEAMS_MAX`].
+    #[serde(default)]
+    pub teams: Vec<Team>,
+    /// At most [`RESPONDERS_MAX`].
+    #[serde(default)]
+    pub responders: Vec<Responder>,
+    /// At most [`TAGS_MAX`].
+    #[serde(default)]
+    pub tags: Vec<Tag>,
+    /// At most [`FIELDS_MAX`].
+    #[serde(default)]
+    pub fields: Vec<Field>,
     /// At most [`KEYS_MAX`].
     pub keys: Vec<ApiKey>,
+}
+
+/// Something that is made or replaced as a whole.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the types say it")]
+pub enum Setting {
+    Agent(Box<Agent>),
+    Team(Team),
+    Responder(Responder),
+    Tag(Tag),
+    Field(Field),
+}
+
+/// What to change of an agent; what is absent stays.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "as in Agent; `Some(None)` takes away")]
+pub struct AgentPatch {
+    pub name: Option<String>,
+    pub email: Option<Option<String>>,
+    pub picture: Option<Option<String>>,
+    pub availability: Option<Availability>,
+    pub capacity: Option<Option<u32>>,
+    pub working_hours: Option<Option<Schedule>>,
 }
 
 /// What to do with a workspace's settings.
@@ -110,43 +234,30 @@ pub enum WorkspaceCommandBody {
     Create {
         name: String,
     },
+    UpdatePolicy(Box<PolicyPatch>),
     CreateChannel(Box<Channel>),
     UpdateChannel {
         id: Uuid,
         name: Option<String>,
-        policy: PolicyPatch,
+        policy: Box<PolicyPatch>,
         hook_secret_hash: Option<String>,
     },
-    CreateAgent(Agent),
+    CreateSetting(Setting),
+    ReplaceSetting(Setting),
+    UpdateAgent(Uuid, Box<AgentPatch>),
     CreateKey(ApiKey),
 }
 
 /// A wish about a workspace's settings.
-#[derive(Clone, Debug)]
-pub struct WorkspaceCommand {
-    /// Unique.
-    pub id: Uuid,
-    /// Who asks.
-    pub actor: Actor,
-    /// By which a repeat is known.
-    pub keys: Vec<DedupeKey>,
-    /// SHA-256 of the body, with an idempotency key.
-    pub body_hash: Option<String>,
-    /// What to do.
-    pub body: WorkspaceCommandBody,
+pub type WorkspaceCommand = Wish<WorkspaceCommandBody>;
+
+fn by_id<T>(list: &[T], id: Uuid, id_of: impl Fn(&T) -> Uuid) -> Option<&T> {
+    list.iter().find(|item| id_of(item) == id)
 }
 
-impl Command for WorkspaceCommand {
-    fn id(&self) -> Uuid {
-        self.id
-    }
-
-    fn keys(&self) -> &[DedupeKey] {
-        &self.keys
-    }
-
-    fn body_hash(&self) -> Option<&str> {
-        self.body_hash.as_deref()
+fn replace<T: Clone>(list: &mut [T], item: &T, id_of: impl Fn(&T) -> Uuid) {
+    if let Some(known) = list.iter_mut().find(|known| id_of(known) == id_of(item)) {
+        known.clone_from(item);
     }
 }
 
@@ -154,33 +265,83 @@ impl Workspace {
     /// The channel with this id.
     #[must_use]
     pub fn channel(&self, id: Uuid) -> Option<&Channel> {
-        self.channels.iter().find(|channel| channel.id == id)
+        by_id(&self.channels, id, |channel| channel.id)
     }
 
     /// The agent with this id.
     #[must_use]
     pub fn agent(&self, id: Uuid) -> Option<&Agent> {
-        self.agents.iter().find(|agent| agent.id == id)
+        by_id(&self.agents, id, |agent| agent.id)
     }
 
-    fn choose(&self, command: &WorkspaceCommand) -> Result<(EventBody, Uuid), Rejection> {
+    /// The team with this id.
+    #[must_use]
+    pub fn team(&self, id: Uuid) -> Option<&Team> {
+        by_id(&self.teams, id, |team| team.id)
+    }
+
+    /// The responder with this id.
+    #[must_use]
+    pub fn responder(&self, id: Uuid) -> Option<&Responder> {
+        by_id(&self.responders, id, |responder| responder.id)
+    }
+
+    /// The tag with this id.
+    #[must_use]
+    pub fn tag(&self, id: Uuid) -> Option<&Tag> {
+        by_id(&self.tags, id, |tag| tag.id)
+    }
+
+    /// The field with this id, if it is one of `target`.
+    ///
+    /// # Errors
+    /// [`Rejection::NotFound`].
+    pub fn field(&self, id: Uuid, target: FieldTarget) -> Result<&Field, Rejection> {
+        let found = by_id(&self.fields, id, |field| field.id);
+        found
+            .filter(|field| field.target == target)
+            .ok_or(Rejection::NotFound { what: "field" })
+    }
+
+    fn check_policy(&self, policy: &PolicyPatch) -> Result<(), Rejection> {
+        policy.check()?;
+        if let Some(id) = policy.default_team_id.flatten()
+            && self.team(id).is_none()
+        {
+            return Err(Rejection::NotFound { what: "team" });
+        }
+        if let Some(id) = policy.default_responder_id.flatten()
+            && self.responder(id).is_none()
+        {
+            return Err(Rejection::NotFound { what: "responder" });
+        }
+        Ok(())
+    }
+
+    /// The event that grants a wish, and the id of what it is about; none where there is nothing to change.
+    fn choose(&self, command: &WorkspaceCommand) -> Result<(Option<EventBody>, Uuid), Rejection> {
         match &command.body {
             WorkspaceCommandBody::Create { name } => {
                 check_name("name", name)?;
                 if self.seq > 0 {
                     return Err(Rejection::AlreadyExists { what: "a workspace" });
                 }
-                Ok((EventBody::WorkspaceCreated { name: name.clone() }, self.id))
+                Ok((Some(EventBody::WorkspaceCreated { name: name.clone() }), self.id))
             }
             _ if self.seq == 0 => Err(Rejection::NotFound { what: "workspace" }),
+            WorkspaceCommandBody::UpdatePolicy(policy) => {
+                self.check_policy(policy)?;
+                let policy = policy.clone();
+                Ok((Some(EventBody::WorkspaceUpdated { policy }), self.id))
+            }
             WorkspaceCommandBody::CreateChannel(channel) => {
                 check_name("input.name", &channel.name)?;
-                channel.policy.check()?;
+                self.check_policy(&channel.policy)?;
                 check_new("a channel", self.channel(channel.id).is_none())?;
                 check_room("channels", self.channels.len(), CHANNELS_MAX)?;
                 let channel = channel.clone();
                 let id = channel.id;
-                Ok((EventBody::ChannelCreated { channel }, id))
+                Ok((Some(EventBody::ChannelCreated { channel }), id))
             }
             WorkspaceCommandBody::UpdateChannel {
                 id,
@@ -191,7 +352,7 @@ impl Workspace {
                 if let Some(name) = name {
                     check_name("input.name", name)?;
                 }
-                policy.check()?;
+                self.check_policy(policy)?;
                 if self.channel(*id).is_none() {
                     return Err(Rejection::NotFound { what: "channel" });
                 }
@@ -201,15 +362,13 @@ impl Workspace {
                     policy: policy.clone(),
                     hook_secret_hash: hook_secret_hash.clone(),
                 };
-                Ok((body, *id))
+                Ok((Some(body), *id))
             }
-            WorkspaceCommandBody::CreateAgent(agent) => {
-                check_name("input.name", &agent.name)?;
-                check_new("an agent", self.agent(agent.id).is_none())?;
-                check_room("agents", self.agents.len(), AGENTS_MAX)?;
-                let agent = agent.clone();
-                let id = agent.id;
-                Ok((EventBody::AgentCreated { agent }, id))
+            WorkspaceCommandBody::CreateSetting(setting) => self.create(setting),
+            WorkspaceCommandBody::ReplaceSetting(setting) => self.replace(setting),
+            WorkspaceCommandBody::UpdateAgent(id, patch) => {
+                let from = self.agent(*id).ok_or(Rejection::NotFound { what: "agent" })?;
+                self.replace(&Setting::Agent(Box::new(from.patched(patch))))
             }
             WorkspaceCommandBody::CreateKey(key) => {
                 check_name("input.name", &key.name)?;
@@ -217,8 +376,110 @@ impl Workspace {
                 check_room("keys", self.keys.len(), KEYS_MAX)?;
                 let key = key.clone();
                 let id = key.id;
-                Ok((EventBody::KeyCreated { key }, id))
+                Ok((Some(EventBody::KeyCreated { key }), id))
             }
+        }
+    }
+
+    fn check_setting(&self, setting: &Setting) -> Result<(), Rejection> {
+        match setting {
+            Setting::Agent(agent) => agent.check(),
+            Setting::Team(team) => team.check(|id| self.agent(id).is_some()),
+            Setting::Responder(responder) => responder.check(),
+            Setting::Tag(tag) => check_name("input.name", &tag.name),
+            Setting::Field(field) => field.check_definition(),
+        }
+    }
+
+    fn create(&self, setting: &Setting) -> Result<(Option<EventBody>, Uuid), Rejection> {
+        self.check_setting(setting)?;
+        let (known, count, what, max) = match setting {
+            Setting::Agent(agent) => (self.agent(agent.id).is_some(), self.agents.len(), "agents", AGENTS_MAX),
+            Setting::Team(team) => (self.team(team.id).is_some(), self.teams.len(), "teams", TEAMS_MAX),
+            Setting::Responder(responder) => {
+                let known = self.responder(responder.id).is_some();
+                (known, self.responders.len(), "responders", RESPONDERS_MAX)
+            }
+            Setting::Tag(tag) => (self.tag(tag.id).is_some(), self.tags.len(), "tags", TAGS_MAX),
+            Setting::Field(field) => {
+                let known = self.fields.iter().any(|known| known.id == field.id);
+                (known, self.fields.len(), "fields", FIELDS_MAX)
+            }
+        };
+        check_new(what, !known)?;
+        check_room(what, count, max)?;
+        Ok(match setting.clone() {
+            Setting::Agent(agent) => {
+                let id = agent.id;
+                (Some(EventBody::AgentCreated { agent }), id)
+            }
+            Setting::Team(team) => {
+                let id = team.id;
+                (Some(EventBody::TeamCreated { team }), id)
+            }
+            Setting::Responder(responder) => {
+                let id = responder.id;
+                (Some(EventBody::ResponderCreated { responder }), id)
+            }
+            Setting::Tag(tag) => {
+                let id = tag.id;
+                (Some(EventBody::TagCreated { tag }), id)
+            }
+            Setting::Field(field) => {
+                let id = field.id;
+                (Some(EventBody::FieldCreated { field }), id)
+            }
+        })
+    }
+
+    fn replace(&self, setting: &Setting) -> Result<(Option<EventBody>, Uuid), Rejection> {
+        self.check_setting(setting)?;
+        fn known<T: Clone>(found: Option<&T>, what: &'static str) -> Result<T, Rejection> {
+            found.cloned().ok_or(Rejection::NotFound { what })
+        }
+        Ok(match setting.clone() {
+            Setting::Agent(to) => {
+                let from = Box::new(known(self.agent(to.id), "agent")?);
+                let id = to.id;
+                ((from != to).then_some(EventBody::AgentUpdated { from, to }), id)
+            }
+            Setting::Team(to) => {
+                let from = known(self.team(to.id), "team")?;
+                let id = to.id;
+                ((from != to).then_some(EventBody::TeamUpdated { from, to }), id)
+            }
+            Setting::Responder(to) => {
+                let from = known(self.responder(to.id), "responder")?;
+                let id = to.id;
+                ((from != to).then_some(EventBody::ResponderUpdated { from, to }), id)
+            }
+            Setting::Tag(to) => {
+                let from = known(self.tag(to.id), "tag")?;
+                let id = to.id;
+                ((from != to).then_some(EventBody::TagUpdated { from, to }), id)
+            }
+            Setting::Field(to) => {
+                let from = known(by_id(&self.fields, to.id, |field| field.id), "field")?;
+                if (from.kind, from.target) != (to.kind, to.target) {
+                    return Err(Rejection::invalid("input.kind", "the kind and target that the field has"));
+                }
+                let id = to.id;
+                ((from != to).then_some(EventBody::FieldUpdated { from, to }), id)
+            }
+        })
+    }
+}
+
+impl Agent {
+    fn patched(&self, patch: &AgentPatch) -> Self {
+        Self {
+            id: self.id,
+            name: patch.name.clone().unwrap_or(self.name.clone()),
+            email: patch.email.clone().unwrap_or(self.email.clone()),
+            picture: patch.picture.clone().unwrap_or(self.picture.clone()),
+            availability: patch.availability.unwrap_or(self.availability),
+            capacity: patch.capacity.unwrap_or(self.capacity),
+            working_hours: patch.working_hours.clone().unwrap_or(self.working_hours.clone()),
         }
     }
 }
@@ -250,6 +511,10 @@ impl Aggregate for Workspace {
             policy: ChannelPolicy::default(),
             channels: Vec::new(),
             agents: Vec::new(),
+            teams: Vec::new(),
+            responders: Vec::new(),
+            tags: Vec::new(),
+            fields: Vec::new(),
             keys: Vec::new(),
         }
     }
@@ -266,69 +531,66 @@ impl Aggregate for Workspace {
         self.seq
     }
 
-    fn decide(&self, command: &WorkspaceCommand, (): &(), now: Millis) -> Result<Decided<Self>, Rejection> {
-        let (body, setting_id) = self.choose(command)?;
-        let event = Event {
-            workspace_id: self.id,
-            aggregate_id: self.id,
-            seq: self.seq.saturating_add(1),
-            version: self.version.saturating_add(1),
-            at: now,
-            actor: command.actor.clone(),
-            cause: Cause {
-                command_id: command.id,
-                message_id: None,
-            },
-            synthetic: false,
-            body,
-            ticket: None,
-        };
-        let mut state = self.clone();
-        state.apply(&event);
-        state.version = self.version;
-        Ok(Decided {
-            state,
-            events: vec![event],
-            receipt: Receipt {
-                setting_id: Some(setting_id),
-                body_hash: command.body_hash.clone(),
-                ..Receipt::default()
-            },
-        })
+    fn set_version(&mut self, version: u64) {
+        self.version = version;
     }
 
+    fn decide(&self, command: &WorkspaceCommand, (): &(), now: Millis) -> Result<Decided<Self>, Rejection> {
+        let (body, setting_id) = self.choose(command)?;
+        let mut decided = match body {
+            Some(body) => command.grant(self, body, now),
+            None => command.nothing(self.clone()),
+        };
+        decided.receipt.setting_id = Some(setting_id);
+        Ok(decided)
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others belong to other aggregates")]
     fn apply(&mut self, event: &Event) {
         self.seq = event.seq;
         self.version = event.version;
         match &event.body {
             EventBody::WorkspaceCreated { name } => self.name.clone_from(name),
+            EventBody::WorkspaceUpdated { policy } => self.policy = policy.over(&self.policy),
             EventBody::ChannelCreated { channel } => self.channels.push(Channel::clone(channel)),
-            EventBody::ChannelUpdated {
-                id,
-                name,
-                policy,
-                hook_secret_hash,
-            } => {
+            EventBody::ChannelUpdated { id, .. } => {
                 if let Some(channel) = self.channels.iter_mut().find(|channel| channel.id == *id) {
-                    if let Some(name) = name {
-                        channel.name.clone_from(name);
-                    }
-                    channel.policy = channel.policy.merged(policy);
-                    if hook_secret_hash.is_some() {
-                        channel.hook_secret_hash.clone_from(hook_secret_hash);
-                    }
+                    channel.change(&event.body);
                 }
             }
-            EventBody::AgentCreated { agent } => self.agents.push(agent.clone()),
+            EventBody::AgentCreated { agent } => self.agents.push((**agent).clone()),
+            EventBody::AgentUpdated { to, .. } => replace(&mut self.agents, &**to, |agent| agent.id),
+            EventBody::TeamCreated { team } => self.teams.push(team.clone()),
+            EventBody::TeamUpdated { to, .. } => replace(&mut self.teams, to, |team| team.id),
+            EventBody::ResponderCreated { responder } => self.responders.push(responder.clone()),
+            EventBody::ResponderUpdated { to, .. } => replace(&mut self.responders, to, |responder| responder.id),
+            EventBody::TagCreated { tag } => self.tags.push(tag.clone()),
+            EventBody::TagUpdated { to, .. } => replace(&mut self.tags, to, |tag| tag.id),
+            EventBody::FieldCreated { field } => self.fields.push(field.clone()),
+            EventBody::FieldUpdated { to, .. } => replace(&mut self.fields, to, |field| field.id),
             EventBody::KeyCreated { key } => self.keys.push(key.clone()),
-            EventBody::ChatCreated { .. }
-            | EventBody::ChatUpdated { .. }
-            | EventBody::MessageReceived { .. }
-            | EventBody::MessageSent { .. }
-            | EventBody::MessageEdited { .. }
-            | EventBody::TicketCreated { .. }
-            | EventBody::TicketStatusChanged { .. }
-            | EventBody::TicketAssigneeChanged { .. } => {}
+            _ => {}
+        }
+    }
+}
+
+impl Channel {
+    fn change(&mut self, body: &EventBody) {
+        let EventBody::ChannelUpdated {
+            name,
+            policy,
+            hook_secret_hash,
+            ..
+        } = body
+        else {
+            return;
+        };
+        if let Some(name) = name {
+            self.name.clone_from(name);
+        }
+        self.policy.merge(policy);
+        if hook_secret_hash.is_some() {
+            self.hook_secret_hash.clone_from(hook_secret_hash);
         }
     }
 }

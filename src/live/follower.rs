@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::{Applied, LiveError, RING_MAX, Settings, Shared};
+use crate::domain::Scope;
 use crate::store::{Followed, Heads, Record, Store, StoreError};
 use crate::view::{Entry, View};
 
@@ -140,7 +141,7 @@ fn advance(heads: &mut Heads, records: &[Record]) {
 
 /// Makes entries visible: first the settings that they changed, then the entries, then the news of them.
 async fn publish(shared: &Shared, entries: Vec<Entry>, heads: Heads) -> Result<(), LiveError> {
-    if entries.iter().any(|entry| entry.record.event.body.is_setting()) {
+    if entries.iter().any(|entry| entry.record.event.body.scope() == Scope::Workspace) {
         refresh_settings(shared).await?;
     }
     let last = entries.last().map(|entry| entry.ordinal);

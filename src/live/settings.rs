@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::domain::{ApiKey, Channel, ChannelPolicy, Workspace};
+use crate::domain::{ApiKey, Channel, ChannelPolicy, Rulebook, Workspace};
 
 /// As of some record; a newer one takes its place as a whole.
 #[derive(Debug, Default)]
@@ -49,13 +49,27 @@ impl Settings {
     /// The policy in force on a channel.
     #[must_use]
     pub fn policy(&self, channel_id: Uuid) -> ChannelPolicy {
-        let Some((workspace_id, channel)) = self.channel(channel_id) else {
-            return ChannelPolicy::default();
+        let found = self.channel(channel_id);
+        let workspace = found.and_then(|(workspace_id, _)| self.workspace(workspace_id));
+        let defaults = workspace.map_or_else(ChannelPolicy::default, |workspace| workspace.policy.clone());
+        found.map_or(defaults.clone(), |(_, channel)| channel.policy.over(&defaults))
+    }
+
+    /// The rules in force in a workspace, on a channel if one is named.
+    #[must_use]
+    pub fn rulebook(&self, workspace_id: Uuid, channel_id: Option<Uuid>) -> Rulebook {
+        let Some(workspace) = self.workspace(workspace_id) else {
+            return Rulebook::default();
         };
-        let defaults = self
-            .workspace(workspace_id)
-            .map_or_else(ChannelPolicy::default, |workspace| workspace.policy.clone());
-        channel.policy.over(&defaults)
+        Rulebook {
+            policy: channel_id.map_or_else(|| workspace.policy.clone(), |id| self.policy(id)),
+            workspace: Arc::clone(workspace),
+        }
+    }
+
+    /// Every workspace.
+    pub fn workspaces(&self) -> impl Iterator<Item = &Arc<Workspace>> {
+        self.workspaces.values()
     }
 
     /// Whether a key still opens something.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{Inbound, PayloadError};
 use crate::domain::command::{Incoming, NAME_MAX_BYTES};
 use crate::domain::event::Profile;
-use crate::domain::message::Content;
+use crate::domain::message::{Amendment, Content};
 use crate::domain::{Attachment, DedupeKey, Millis, Rejection};
 
 /// The header that carries the webhook's secret.
@@ -159,17 +159,16 @@ fn said(message: Message, by_update: DedupeKey) -> Inbound {
 }
 
 fn edited(message: Message, by_update: DedupeKey) -> Inbound {
-    let target = DedupeKey::message(&message.message_id.to_string());
+    let message_external_id = message.message_id.to_string();
     let owner_external_id = message.chat.id.to_string();
     let edited_at = millis(message.edit_date.unwrap_or(message.date));
     let Some(content) = content(message) else {
         return Inbound::Ignored { reason: "nothing said" };
     };
-    Inbound::Edit {
+    Inbound::Amend {
         owner_external_id,
-        target,
-        content,
-        edited_at,
+        message_external_id,
+        amendment: Amendment::Edit { content, edited_at },
         keys: vec![by_update],
     }
 }

@@ -92,9 +92,8 @@ impl<A: Served> Actor for Supervisor<A> {
 
 impl<A: Served> Directory<A> {
     pub(super) async fn start(
-        store: Arc<dyn Store>,
+        (store, clock): (Arc<dyn Store>, Clock),
         rules: Arc<dyn Rules<A>>,
-        clock: Clock,
         options: &RouterOptions,
     ) -> Result<Self, SpawnErr> {
         let residents: Arc<Residents<A>> = Arc::default();

@@ -23,8 +23,8 @@ use uuid::Uuid;
 use self::batcher::Waiting;
 use self::connection::{Shared, call, connect};
 use self::keys::PartitionKeys;
-use super::{Commit, Followed, Heads, KeyHit, Listing, Outcome, Record, Snapshot, Store, StoreError};
-use crate::domain::id;
+use super::{Commit, Followed, Heads, KeyHit, Listing, Outcome, Record, Snapshot, Store, StoreError, Timer};
+use crate::domain::{Millis, id};
 
 const SCRIPT: &str = include_str!("redis/commit.lua");
 /// How long a script call may take before its outcome counts as unknown, in milliseconds.
@@ -33,6 +33,8 @@ const COMMIT_TIMEOUT_MS: u64 = 5_000;
 const READ_TIMEOUT_MS: u64 = 5_000;
 /// How long `follow` waits for news, in milliseconds.
 const FOLLOW_WAIT_MS: u64 = 1_000;
+/// How records and snapshots are written.
+const FORMAT: u64 = 2;
 /// How many commits may wait in one partition.
 const QUEUE_MAX: usize = 4_096;
 
@@ -78,6 +80,7 @@ impl RedisStore {
             epochs: Vec::new(),
         };
         check_server(&shared).await?;
+        check_format(&shared).await?;
         let count = partition_count(&shared, options.partitions).await?;
         shared.epochs = (0..count).map(|_| AtomicU64::new(0)).collect();
         let mut load = redis::cmd("SCRIPT");
@@ -194,6 +197,28 @@ async fn check_server(shared: &Shared) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Refuses a store that another format was written to, and marks a new one.
+async fn check_format(shared: &Shared) -> Result<(), StoreError> {
+    let mut exists = redis::cmd("EXISTS");
+    exists.arg(format!("{}:partitions", shared.namespace));
+    let is_new = reply::number(Some(&shared.call(&exists, READ_TIMEOUT_MS).await?)) == Some(0);
+    let key = format!("{}:format", shared.namespace);
+    if is_new {
+        let mut set = redis::cmd("SET");
+        set.arg(&key).arg(FORMAT).arg("NX");
+        shared.call(&set, READ_TIMEOUT_MS).await?;
+    }
+    let mut get = redis::cmd("GET");
+    get.arg(&key);
+    let found = shared.call(&get, READ_TIMEOUT_MS).await?;
+    if reply::number(Some(&found)) == Some(FORMAT) {
+        return Ok(());
+    }
+    Err(StoreError::Refused(format!(
+        "{key} is not {FORMAT}: this store was written by another version of switchboard"
+    )))
+}
+
 async fn partition_count(shared: &Shared, wanted: u16) -> Result<u16, StoreError> {
     let key = format!("{}:partitions", shared.namespace);
     let mut set = redis::cmd("SET");
@@ -294,6 +319,29 @@ impl Store for RedisStore {
             ids,
             next: last.filter(|_| full),
         })
+    }
+
+    async fn timers(&self, partition: u16, until: Millis, limit: usize) -> Result<Vec<Timer>, StoreError> {
+        let keys = self
+            .partitions
+            .get(usize::from(partition))
+            .ok_or_else(|| StoreError::Corrupt("no such partition".into()))?;
+        let mut range = redis::cmd("ZRANGEBYSCORE");
+        range.arg(&keys.timers).arg("-inf").arg(until);
+        range.arg("WITHSCORES").arg("LIMIT").arg(0).arg(limit);
+        let Value::Array(values) = self.read(&range).await? else {
+            return Err(StoreError::Corrupt("the timers' answer".into()));
+        };
+        let pairs = values.as_chunks::<2>().0.iter();
+        pairs
+            .map(|[id, due]| {
+                let aggregate_id = reply::text(Some(id)).and_then(|id| Uuid::try_parse(id).ok());
+                let timer = aggregate_id.zip(reply::number(Some(due)));
+                timer
+                    .map(|(aggregate_id, due)| Timer { aggregate_id, due })
+                    .ok_or_else(|| StoreError::Corrupt("a timer".into()))
+            })
+            .collect()
     }
 
     async fn heads(&self) -> Result<Heads, StoreError> {

@@ -13,8 +13,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use super::{Commit, Followed, Heads, KeyHit, Listing, Outcome, Record, Snapshot, Store, StoreError};
-use crate::domain::Event;
+use super::{Commit, Followed, Heads, KeyHit, Listing, Outcome, Record, Snapshot, Store, StoreError, Timer};
+use crate::domain::{Event, Millis};
 use crate::sqlite::{Durability, ReadError, ReadPool, open_writer};
 
 /// How long `follow` waits for news, in milliseconds.
@@ -42,10 +42,15 @@ pub struct SqliteStore {
     _lock: File,
 }
 
+/// How records and snapshots are written.
+const FORMAT: u32 = 2;
+
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS aggregate (
-  id BLOB PRIMARY KEY, version INTEGER NOT NULL, last_position INTEGER NOT NULL, snapshot TEXT NOT NULL);
+  id BLOB PRIMARY KEY, version INTEGER NOT NULL, last_position INTEGER NOT NULL, snapshot TEXT NOT NULL,
+  due INTEGER);
+CREATE INDEX IF NOT EXISTS aggregate_due ON aggregate (due) WHERE due IS NOT NULL;
 CREATE TABLE IF NOT EXISTS log (
   position INTEGER PRIMARY KEY, aggregate BLOB NOT NULL, seq INTEGER NOT NULL, workspace BLOB NOT NULL,
   type TEXT NOT NULL, body TEXT NOT NULL);
@@ -67,6 +72,7 @@ impl SqliteStore {
     ) -> Result<Self, StoreError> {
         let lock = lock(path)?;
         let mut connection = open_writer(path, Durability::Full).map_err(unavailable)?;
+        check_format(&connection, path)?;
         connection.execute_batch(SCHEMA).map_err(unavailable)?;
         let heads = first_heads(&connection)?;
         prepare(&connection).map_err(unavailable)?;
@@ -109,6 +115,26 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     file.try_lock()
         .map_err(|_| StoreError::Refused(format!("{} is in use by another switchboard process", path.display())))?;
     Ok(file)
+}
+
+/// Refuses a file that another format was written to.
+fn check_format(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let is_new: bool = connection
+        .query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'aggregate')", [], |row| row.get(0))
+        .map_err(unavailable)?;
+    if is_new {
+        return connection.pragma_update(None, "user_version", FORMAT).map_err(unavailable);
+    }
+    let format: u32 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(unavailable)?;
+    if format == FORMAT {
+        return Ok(());
+    }
+    Err(StoreError::Refused(format!(
+        "{} was written by another version of switchboard (format {format}, expected {FORMAT})",
+        path.display()
+    )))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature that map_err asks for")]
@@ -260,6 +286,22 @@ impl Store for SqliteStore {
             let full = ids.len() >= limit;
             let next = ids.last().filter(|_| full).map(Uuid::to_string);
             Ok(Listing { ids, next })
+        })
+        .await
+    }
+
+    async fn timers(&self, _partition: u16, until: Millis, limit: usize) -> Result<Vec<Timer>, StoreError> {
+        self.read(move |connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT id, due FROM aggregate WHERE due <= ?1 ORDER BY due LIMIT ?2")?;
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let timers = statement.query_map(params![signed(until), limit], |row| {
+                Ok(Timer {
+                    aggregate_id: Uuid::from_bytes(row.get(0)?),
+                    due: row.get::<_, i64>(1)?.unsigned_abs(),
+                })
+            })?;
+            Ok(timers.collect::<rusqlite::Result<_>>()?)
         })
         .await
     }

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, ToSql, params};
 use uuid::Uuid;
 
 use super::Entry;
-use crate::domain::{Aggregate, Chat, Event, EventBody, Message, Owner, Ticket, Workspace};
+use crate::domain::{
+    Actor, Aggregate, Contact, Event, EventBody, Message, Millis, Owner, Post, Scope, Ticket, Workspace, id,
+};
 use crate::sqlite::ReadError;
 use crate::store::Record;
 
@@ -35,25 +37,25 @@ pub(super) fn apply_new(connection: &Connection, records: Vec<Record>) -> Result
     let mut known =
         connection.prepare_cached("SELECT seq FROM event WHERE aggregate = ?1 ORDER BY seq DESC LIMIT 1")?;
     for record in records {
-        let id = record.event.aggregate_id;
-        let seq = match applied.get(&id) {
+        let aggregate_id = record.event.aggregate_id;
+        let seq = match applied.get(&aggregate_id) {
             Some(seq) => *seq,
             None => known
-                .query_row([id.as_bytes()], |row| row.get::<_, i64>(0))
+                .query_row([aggregate_id.as_bytes()], |row| row.get::<_, i64>(0))
                 .optional()?
                 .map_or(0, i64::unsigned_abs),
         };
         if record.event.seq <= seq {
-            applied.insert(id, seq);
+            applied.insert(aggregate_id, seq);
             continue;
         }
-        applied.insert(id, record.event.seq);
+        applied.insert(aggregate_id, record.event.seq);
         ordinal = ordinal.saturating_add(1);
         insert.execute(params![
             signed(ordinal),
             record.partition,
             signed(record.position),
-            id.as_bytes(),
+            aggregate_id.as_bytes(),
             signed(record.event.seq),
             record.event.workspace_id.as_bytes(),
             &*record.json,
@@ -84,7 +86,7 @@ pub(super) fn apply(connection: &Connection, records: &[(u16, u64, &Event)]) -> 
     }
     let mut touch =
         connection.prepare_cached("UPDATE chat SET version = ?2, seq = ?3, updated_at = ?4 WHERE id = ?1")?;
-    for event in last.values().filter(|event| !event.body.is_setting()) {
+    for event in last.values().filter(|event| event.chat_id().is_some()) {
         touch.execute(params![
             event.aggregate_id.as_bytes(),
             signed(event.version),
@@ -99,49 +101,138 @@ pub(super) fn apply(connection: &Connection, records: &[(u16, u64, &Event)]) -> 
 }
 
 fn apply_body(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
+    match event.body.scope() {
+        Scope::Chat => apply_chat(connection, event),
+        Scope::Workspace => apply_setting(connection, event),
+        Scope::Contact => apply_contact(connection, event),
+        Scope::Post => apply_post(connection, event),
+        // desks are the assigner's alone
+        Scope::Desk => Ok(()),
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what the others change is in the ticket that comes along"
+)]
+fn apply_chat(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
     let chat = event.aggregate_id.as_bytes();
+    let set = |sql: &str, value: &dyn ToSql| -> rusqlite::Result<()> {
+        let mut statement = connection.prepare_cached(sql)?;
+        statement.execute(params![chat, value]).map(drop)
+    };
     match &event.body {
         EventBody::ChatCreated { channel_id, owner } => create_chat(connection, event, *channel_id, owner),
         EventBody::ChatUpdated { to, .. } => {
+            set("UPDATE chat SET name = ?2 WHERE id = ?1", &to.name)?;
+            set("UPDATE chat SET avatar = ?2 WHERE id = ?1", &to.avatar)
+        }
+        EventBody::ChatResponderChanged { to, owns, epoch, .. } => {
+            set("UPDATE chat SET responder = ?2 WHERE id = ?1", &json(to)?)?;
+            set("UPDATE chat SET owned = ?2 WHERE id = ?1", owns)?;
+            set("UPDATE chat SET responder_epoch = ?2 WHERE id = ?1", epoch)
+        }
+        EventBody::ChatOwnerBlocked {} => set("UPDATE chat SET blocked = ?2 WHERE id = ?1", &true),
+        EventBody::ChatOwnerUnblocked {} => set("UPDATE chat SET blocked = ?2 WHERE id = ?1", &false),
+        EventBody::ChatRemoved {} => {
+            set("UPDATE chat SET removed_at = ?2 WHERE id = ?1", &signed(event.at))?;
+            set("UPDATE ticket SET removed = ?2 WHERE chat = ?1", &true)
+        }
+        EventBody::ChatRestored {} => {
+            set("UPDATE chat SET removed_at = ?2 WHERE id = ?1", &None::<i64>)?;
+            set("UPDATE ticket SET removed = ?2 WHERE chat = ?1", &false)
+        }
+        EventBody::MessageReceived { message }
+        | EventBody::MessageSent { message }
+        | EventBody::NoteAdded { message } => write_message(connection, event, message),
+        EventBody::TicketCreated { number, .. } => set("UPDATE chat SET tickets = ?2 WHERE id = ?1", number),
+        EventBody::TicketMerged { target, .. } => {
+            let source = event.ticket.as_ref().map(|ticket| ticket.number);
             connection
-                .prepare_cached("UPDATE chat SET name = ?2, avatar = ?3 WHERE id = ?1")?
-                .execute(params![chat, to.name, to.avatar])?;
-            Ok(())
+                .prepare_cached("UPDATE message SET ticket = ?3 WHERE chat = ?1 AND ticket = ?2")?
+                .execute(params![chat, source, target.number])
+                .map(drop)
         }
-        EventBody::MessageReceived { message } | EventBody::MessageSent { message } => {
-            write_message(connection, event, message)
-        }
+        _ => amend_message(connection, event),
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others change no message")]
+fn amend_message(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
+    let chat = event.aggregate_id.as_bytes();
+    match &event.body {
+        // of two edits the later one counts, whichever comes first
         EventBody::MessageEdited {
             message_seq,
             content,
             edited_at,
-        } => {
-            connection
-                .prepare_cached("UPDATE message SET edit = ?3, edited_at = ?4 WHERE chat = ?1 AND seq = ?2")?
-                .execute(params![chat, signed(*message_seq), json(content)?, signed(*edited_at)])?;
-            Ok(())
-        }
-        EventBody::TicketCreated { number, .. } => {
-            connection
-                .prepare_cached("UPDATE chat SET tickets = ?2 WHERE id = ?1")?
-                .execute(params![chat, number])?;
-            Ok(())
-        }
-        EventBody::TicketStatusChanged { .. } | EventBody::TicketAssigneeChanged { .. } => Ok(()),
-        EventBody::WorkspaceCreated { .. }
-        | EventBody::ChannelCreated { .. }
-        | EventBody::ChannelUpdated { .. }
-        | EventBody::AgentCreated { .. }
-        | EventBody::KeyCreated { .. } => apply_setting(connection, event),
+        } => connection
+            .prepare_cached(
+                "UPDATE message SET edit = ?3, edited_at = ?4
+                 WHERE chat = ?1 AND seq = ?2 AND (edited_at IS NULL OR edited_at <= ?4)",
+            )?
+            .execute(params![chat, signed(*message_seq), json(content)?, signed(*edited_at)])
+            .map(drop),
+        EventBody::MessageDeleted {
+            message_seq,
+            deleted_at,
+        } => connection
+            .prepare_cached("UPDATE message SET deleted_at = ?3 WHERE chat = ?1 AND seq = ?2")?
+            .execute(params![chat, signed(*message_seq), signed(*deleted_at)])
+            .map(drop),
+        EventBody::MessageStatusChanged {
+            message_seq,
+            status,
+            external_id,
+            error,
+            ..
+        } => connection
+            .prepare_cached(
+                "UPDATE message SET status = ?3, external_id = coalesce(?4, external_id), error = ?5
+                 WHERE chat = ?1 AND seq = ?2",
+            )?
+            .execute(params![chat, signed(*message_seq), status.name(), external_id, error])
+            .map(drop),
+        EventBody::MessageReaction {
+            message_seq,
+            author,
+            emoji,
+            at,
+        } => react(connection, (event, *message_seq), author, (emoji.as_deref(), *at)),
+        _ => Ok(()),
     }
 }
 
-fn create_chat(connection: &Connection, event: &Event, channel_id: Uuid, owner: &Owner) -> rusqlite::Result<()> {
-    let blank = Chat::blank(event.aggregate_id);
+/// Everybody has one reaction to a message; the later one counts, whichever comes first.
+fn react(
+    connection: &Connection,
+    (event, message_seq): (&Event, u64),
+    author: &Actor,
+    (emoji, at): (Option<&str>, Millis),
+) -> rusqlite::Result<()> {
+    let by = json(&(author.kind, &author.id))?;
     connection
         .prepare_cached(
-            "INSERT INTO chat (id, workspace, channel, external_id, name, avatar, blocked, tickets, responder_epoch,
-               version, seq, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11, ?11)",
+            "INSERT INTO reaction (chat, seq, author, emoji, body, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (chat, seq, author) DO UPDATE SET emoji = ?4, body = ?5, at = ?6 WHERE at <= ?6",
+        )?
+        .execute(params![
+            event.aggregate_id.as_bytes(),
+            signed(message_seq),
+            by,
+            emoji.unwrap_or_default(),
+            json(author)?,
+            signed(at)
+        ])
+        .map(drop)
+}
+
+fn create_chat(connection: &Connection, event: &Event, channel_id: Uuid, owner: &Owner) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO chat (id, workspace, channel, external_id, name, avatar, blocked, tickets, owned, responder_epoch,
+               contact, version, seq, created_at, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0, 0, ?7, ?8, ?9, ?10, ?10)",
         )?
         .execute(params![
             event.aggregate_id.as_bytes(),
@@ -150,13 +241,12 @@ fn create_chat(connection: &Connection, event: &Event, channel_id: Uuid, owner: 
             owner.external_id,
             owner.profile.name,
             owner.profile.avatar,
-            owner.blocked,
-            blank.responder_epoch,
+            id::contact(event.aggregate_id).as_bytes(),
             signed(event.version),
             signed(event.seq),
             signed(event.at),
-        ])?;
-    Ok(())
+        ])
+        .map(drop)
 }
 
 fn write_message(connection: &Connection, event: &Event, message: &Message) -> rusqlite::Result<()> {
@@ -174,9 +264,12 @@ fn write_message(connection: &Connection, event: &Event, message: &Message) -> r
 fn write_ticket(connection: &Connection, event: &Event, ticket: &Ticket) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO ticket (id, workspace, chat, number, channel, status, reason, assignee, created_at, updated_at, body)
-             VALUES (?1, ?2, ?3, ?4, (SELECT channel FROM chat WHERE id = ?3), ?5, ?6, ?7, ?8, ?9, ?10)
-             ON CONFLICT (id) DO UPDATE SET status = ?5, reason = ?6, assignee = ?7, updated_at = ?9, body = ?10",
+            "INSERT INTO ticket (id, workspace, chat, number, channel, status, reason, assignee, team, priority, opened_at,
+               created_at, updated_at, removed, body)
+             SELECT ?1, ?2, ?3, ?4, channel, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, removed_at IS NOT NULL, ?13
+             FROM chat WHERE id = ?3
+             ON CONFLICT (id) DO UPDATE SET status = ?5, reason = ?6, assignee = ?7, team = ?8, priority = ?9,
+               opened_at = ?10, updated_at = ?12, body = ?13",
         )?
         .execute(params![
             ticket.id.as_bytes(),
@@ -186,30 +279,73 @@ fn write_ticket(connection: &Connection, event: &Event, ticket: &Ticket) -> rusq
             ticket.status().name(),
             ticket.reason.name(),
             ticket.assignee_id.as_ref().map(Uuid::as_bytes),
+            ticket.team_id.as_ref().map(Uuid::as_bytes),
+            ticket.priority.name(),
+            signed(ticket.opened_at),
             signed(ticket.created_at),
             signed(ticket.updated_at),
             json(ticket)?,
-        ])?;
-    Ok(())
+        ])
+        .map(drop)
+}
+
+/// An aggregate that the view keeps as a whole, with one more event applied.
+fn advanced<A: Aggregate>(connection: &Connection, select: &str, event: &Event) -> rusqlite::Result<A> {
+    let body: Option<String> = connection
+        .prepare_cached(select)?
+        .query_row([event.aggregate_id.as_bytes()], |row| row.get(0))
+        .optional()?;
+    let mut aggregate = match body {
+        Some(body) => serde_json::from_str(&body)
+            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, error.into()))?,
+        None => A::blank(event.aggregate_id),
+    };
+    aggregate.apply(event);
+    Ok(aggregate)
 }
 
 fn apply_setting(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
-    let id = event.aggregate_id.as_bytes();
-    let body: Option<String> = connection
-        .prepare_cached("SELECT body FROM setting WHERE workspace = ?1")?
-        .query_row([id], |row| row.get(0))
-        .optional()?;
-    let mut workspace = match body {
-        Some(body) => serde_json::from_str(&body)
-            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, error.into()))?,
-        None => Workspace::blank(event.aggregate_id),
-    };
-    workspace.apply(event);
+    let workspace: Workspace = advanced(connection, "SELECT body FROM setting WHERE workspace = ?1", event)?;
     connection
         .prepare_cached(
             "INSERT INTO setting (workspace, seq, body) VALUES (?1, ?2, ?3)
              ON CONFLICT (workspace) DO UPDATE SET seq = ?2, body = ?3",
         )?
-        .execute(params![id, signed(event.seq), json(&workspace)?])?;
-    Ok(())
+        .execute(params![workspace.id.as_bytes(), signed(event.seq), json(&workspace)?])
+        .map(drop)
+}
+
+fn apply_contact(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
+    let contact: Contact = advanced(connection, "SELECT body FROM contact WHERE id = ?1", event)?;
+    connection
+        .prepare_cached(
+            "INSERT INTO contact (id, workspace, merged_into, body) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (id) DO UPDATE SET merged_into = ?3, body = ?4",
+        )?
+        .execute(params![
+            contact.id.as_bytes(),
+            contact.workspace_id.as_bytes(),
+            contact.merged_into.as_ref().map(Uuid::as_bytes),
+            json(&contact)?
+        ])
+        .map(drop)
+}
+
+fn apply_post(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
+    let post: Post = advanced(connection, "SELECT body FROM post WHERE id = ?1", event)?;
+    let Some(body) = &post.body else { return Ok(()) };
+    connection
+        .prepare_cached(
+            "INSERT INTO post (id, workspace, channel, kind, created_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (id) DO UPDATE SET body = ?6",
+        )?
+        .execute(params![
+            post.id.as_bytes(),
+            post.workspace_id.as_bytes(),
+            body.channel_id.as_bytes(),
+            body.kind.name(),
+            signed(post.created_at),
+            json(&post)?
+        ])
+        .map(drop)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::types::Type;
+use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
@@ -10,9 +10,12 @@ use super::page::{Page, Range, TicketKey};
 use super::tickets::{TicketFilter, TicketOrder, ticket_page, ticket_total};
 use super::{Entry, View};
 use crate::domain::message::Content;
-use crate::domain::{Event, Message, Millis, Ticket, Workspace};
+use crate::domain::{Actor, ChatResponder, Event, Message, MessageStatus, Millis, Ticket, Workspace};
 use crate::sqlite::ReadError;
 use crate::store::{Heads, Record};
+
+/// The most reactions that are shown with a message.
+const REACTIONS_MAX: i64 = 100;
 
 /// A chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +30,14 @@ pub struct ChatRow {
     pub blocked: bool,
     /// How many tickets it has had: the number of the last one.
     pub tickets: u32,
+    /// Who answers, or answered last.
+    pub responder: Option<ChatResponder>,
+    /// The responder answers, not people.
+    pub responder_owns: bool,
     pub responder_epoch: u32,
+    /// The contact that it belongs to until that is merged.
+    pub contact_id: Uuid,
+    pub removed_at: Option<Millis>,
     pub version: u64,
     pub seq: u64,
     pub created_at: Millis,
@@ -56,6 +66,23 @@ pub struct MessageRow {
     pub message: Message,
     /// The last edit.
     pub edited_at: Option<Millis>,
+    /// When its author took it back; what it said is not shown any more.
+    pub deleted_at: Option<Millis>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// One for each who reacted.
+    pub reactions: Vec<Reaction>,
+}
+
+/// A reaction to a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reaction {
+    /// Who.
+    pub author: Actor,
+    /// What.
+    pub emoji: String,
+    /// When.
+    pub at: Millis,
 }
 
 /// An event with its place in the log.
@@ -77,7 +104,7 @@ pub(super) fn limit_plus_one(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
 }
 
-fn bytes(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
+pub(super) fn bytes(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
     row.get::<_, [u8; 16]>(column).map(Uuid::from_bytes)
 }
 
@@ -85,16 +112,16 @@ pub(super) fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(i64::unsigned_abs)
 }
 
-fn parsed<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+pub(super) fn parsed<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let text = row.get_ref(column)?.as_str()?;
     serde_json::from_str(text)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()))
 }
 
-const CHAT: &str = "SELECT id, workspace, channel, external_id, name, avatar, blocked, tickets, responder_epoch, version, seq, \
-                    created_at, updated_at FROM chat";
+pub(super) const CHAT: &str = "SELECT id, workspace, channel, external_id, name, avatar, blocked, tickets, responder_epoch, version, seq, \
+                    created_at, updated_at, responder, owned, contact, removed_at FROM chat";
 
-fn chat(row: &Row<'_>) -> rusqlite::Result<ChatRow> {
+pub(super) fn chat(row: &Row<'_>) -> rusqlite::Result<ChatRow> {
     Ok(ChatRow {
         id: bytes(row, 0)?,
         workspace_id: bytes(row, 1)?,
@@ -109,6 +136,13 @@ fn chat(row: &Row<'_>) -> rusqlite::Result<ChatRow> {
         seq: number(row, 10)?,
         created_at: number(row, 11)?,
         updated_at: number(row, 12)?,
+        responder: match row.get_ref(13)? {
+            ValueRef::Null => None,
+            _ => parsed(row, 13)?,
+        },
+        responder_owns: row.get(14)?,
+        contact_id: bytes(row, 15)?,
+        removed_at: row.get::<_, Option<i64>>(16)?.map(i64::unsigned_abs),
     })
 }
 
@@ -125,13 +159,45 @@ fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
     if edited_at.is_some() {
         message.content = parsed::<Content>(row, 4)?;
     }
+    let deleted_at = row.get::<_, Option<i64>>(6)?.map(i64::unsigned_abs);
+    if deleted_at.is_some() {
+        message.content = Content::default();
+    }
+    if let Some(status) = row.get::<_, Option<String>>(7)? {
+        let known = MessageStatus::REPORTED.into_iter();
+        message.status = known.into_iter().find(|known| known.name() == status).unwrap_or(message.status);
+    }
+    if let Some(external_id) = row.get(8)? {
+        message.external_id = Some(external_id);
+    }
     Ok(MessageRow {
         chat_id: bytes(row, 0)?,
         seq: number(row, 1)?,
         ticket_number: row.get(2)?,
         message,
         edited_at,
+        deleted_at,
+        error: row.get(9)?,
+        reactions: Vec::new(),
     })
+}
+
+/// Fills in the reactions to messages of one chat.
+fn add_reactions(connection: &Connection, rows: &mut [MessageRow]) -> Result<(), ReadError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT body, emoji, at FROM reaction WHERE chat = ?1 AND seq = ?2 AND emoji <> '' ORDER BY at, author LIMIT ?3",
+    )?;
+    for row in rows {
+        let reactions = statement.query_map(params![row.chat_id.as_bytes(), signed(row.seq), REACTIONS_MAX], |row| {
+            Ok(Reaction {
+                author: parsed(row, 0)?,
+                emoji: row.get(1)?,
+                at: number(row, 2)?,
+            })
+        })?;
+        row.reactions = reactions.collect::<rusqlite::Result<_>>()?;
+    }
+    Ok(())
 }
 
 fn event(row: &Row<'_>) -> rusqlite::Result<EventRow> {
@@ -175,7 +241,7 @@ fn seq_range(range: &Range<u64>) -> (i64, i64, &'static str, i64) {
 }
 
 impl View {
-    async fn ask<T, F>(&self, ask: F) -> Result<T, ReadError>
+    pub(super) async fn ask<T, F>(&self, ask: F) -> Result<T, ReadError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
@@ -257,7 +323,7 @@ impl View {
             let (after, before, direction, limit) = seq_range(&range);
             let ticket = ticket_number.map_or("", |_| "AND ticket = ?5");
             let sql = format!(
-                "SELECT chat, seq, ticket, body, edit, edited_at FROM message
+                "SELECT chat, seq, ticket, body, edit, edited_at, deleted_at, status, external_id, error FROM message
                  WHERE chat = ?1 AND seq > ?2 AND seq < ?3 {ticket} ORDER BY seq {direction} LIMIT ?4"
             );
             let id = chat_id.as_bytes();
@@ -265,7 +331,9 @@ impl View {
                 Some(number) => all(connection, &sql, params![id, after, before, limit, number], message),
                 None => all(connection, &sql, params![id, after, before, limit], message),
             }?;
-            Ok(Page::cut(rows, &range))
+            let mut page = Page::cut(rows, &range);
+            add_reactions(connection, &mut page.items)?;
+            Ok(page)
         })
         .await
     }

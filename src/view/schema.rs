@@ -8,19 +8,37 @@ pub(super) const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS view_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS chat (
   id BLOB PRIMARY KEY, workspace BLOB NOT NULL, channel BLOB NOT NULL, external_id TEXT NOT NULL,
-  name TEXT, avatar TEXT, blocked INTEGER NOT NULL, tickets INTEGER NOT NULL, responder_epoch INTEGER NOT NULL,
+  name TEXT, avatar TEXT, blocked INTEGER NOT NULL, tickets INTEGER NOT NULL, responder TEXT, owned INTEGER NOT NULL,
+  responder_epoch INTEGER NOT NULL, contact BLOB NOT NULL, removed_at INTEGER,
   version INTEGER NOT NULL, seq INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS chat_contact ON chat (contact);
 CREATE TABLE IF NOT EXISTS ticket (
   id BLOB PRIMARY KEY, workspace BLOB NOT NULL, chat BLOB NOT NULL, number INTEGER NOT NULL, channel BLOB NOT NULL,
-  status TEXT NOT NULL, reason TEXT NOT NULL, assignee BLOB, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+  status TEXT NOT NULL, reason TEXT NOT NULL, assignee BLOB, team BLOB, priority TEXT NOT NULL,
+  opened_at INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, removed INTEGER NOT NULL,
   body TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS ticket_waiting ON ticket (workspace, opened_at, id)
+  WHERE assignee IS NULL AND status <> 'INACTIVE';
+CREATE INDEX IF NOT EXISTS ticket_held ON ticket (workspace, assignee)
+  WHERE assignee IS NOT NULL AND status <> 'INACTIVE';
 CREATE UNIQUE INDEX IF NOT EXISTS ticket_chat ON ticket (chat, number);
 CREATE INDEX IF NOT EXISTS ticket_updated ON ticket (workspace, status, updated_at, id);
 CREATE INDEX IF NOT EXISTS ticket_created ON ticket (workspace, status, created_at, id);
 CREATE TABLE IF NOT EXISTS message (
   chat BLOB NOT NULL, seq INTEGER NOT NULL, ticket INTEGER, body TEXT NOT NULL, edit TEXT, edited_at INTEGER,
+  deleted_at INTEGER, status TEXT, external_id TEXT, error TEXT,
   PRIMARY KEY (chat, seq)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS message_ticket ON message (chat, ticket, seq);
+CREATE TABLE IF NOT EXISTS reaction (
+  chat BLOB NOT NULL, seq INTEGER NOT NULL, author TEXT NOT NULL, emoji TEXT NOT NULL, body TEXT NOT NULL,
+  at INTEGER NOT NULL, PRIMARY KEY (chat, seq, author)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS contact (
+  id BLOB PRIMARY KEY, workspace BLOB NOT NULL, merged_into BLOB, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS contact_merged ON contact (merged_into) WHERE merged_into IS NOT NULL;
+CREATE TABLE IF NOT EXISTS post (
+  id BLOB PRIMARY KEY, workspace BLOB NOT NULL, channel BLOB NOT NULL, kind TEXT NOT NULL,
+  created_at INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS post_created ON post (workspace, created_at, id);
 CREATE TABLE IF NOT EXISTS setting (workspace BLOB PRIMARY KEY, seq INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
 ";
 
@@ -38,8 +56,18 @@ CREATE UNIQUE INDEX IF NOT EXISTS event_aggregate ON event (aggregate, seq);
 CREATE INDEX IF NOT EXISTS event_position ON event (partition, position);
 ";
 
+/// How the tables are laid out; a file of another layout is built again.
+pub(super) const LAYOUT: u32 = 2;
+
+pub(super) const DROP: &str = "
+DROP TABLE IF EXISTS view_meta; DROP TABLE IF EXISTS chat; DROP TABLE IF EXISTS ticket; DROP TABLE IF EXISTS message;
+DROP TABLE IF EXISTS reaction; DROP TABLE IF EXISTS contact; DROP TABLE IF EXISTS post; DROP TABLE IF EXISTS setting;
+DROP TABLE IF EXISTS event;
+";
+
 pub(super) const RESET: &str = "
-DELETE FROM view_meta; DELETE FROM chat; DELETE FROM ticket; DELETE FROM message; DELETE FROM setting; DELETE FROM event;
+DELETE FROM view_meta; DELETE FROM chat; DELETE FROM ticket; DELETE FROM message; DELETE FROM reaction;
+DELETE FROM contact; DELETE FROM post; DELETE FROM setting; DELETE FROM event;
 ";
 
 pub(super) fn read_heads(connection: &Connection, name: &str) -> rusqlite::Result<Option<Heads>> {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::page::{Page, Range, TOTAL_MAX, TicketKey};
 use super::read::{TicketRow, all, limit_plus_one, number, signed, ticket};
-use crate::domain::{Millis, Reason, Status, Ticket};
+use crate::domain::{Millis, Priority, Reason, Status, Ticket};
 use crate::sqlite::ReadError;
 
 /// Which tickets.
@@ -17,6 +17,11 @@ pub struct TicketFilter {
     pub reasons: Vec<Reason>,
     pub assignee_ids: Vec<Uuid>,
     pub unassigned: Option<bool>,
+    pub team_ids: Vec<Uuid>,
+    pub priorities: Vec<Priority>,
+    pub tag_ids: Vec<Uuid>,
+    /// Also deleted ones and those of removed chats.
+    pub include_removed: bool,
     pub channel_ids: Vec<Uuid>,
     pub chat_ids: Vec<Uuid>,
     pub created_after: Option<Millis>,
@@ -83,6 +88,21 @@ impl Where {
         self.any("status", statuses.iter().map(|status| status.name()));
         self.any("reason", filter.reasons.iter().map(|reason| reason.name()));
         self.any("assignee", ids(&filter.assignee_ids));
+        self.any("team", ids(&filter.team_ids));
+        self.any("priority", filter.priorities.iter().map(|priority| priority.name()));
+        if !filter.tag_ids.is_empty() {
+            self.sql.push_str(" AND EXISTS (SELECT 1 FROM json_each(body, '$.tags')");
+            self.sql.push_str(&format!(" WHERE value IN ({}))", marks(filter.tag_ids.len())));
+            for id in &filter.tag_ids {
+                self.values.push(Box::new(id.to_string()));
+            }
+        }
+        if !filter.include_removed {
+            self.sql.push_str(" AND removed = 0");
+            if filter.reasons.is_empty() {
+                self.sql.push_str(" AND reason <> 'DELETED'");
+            }
+        }
         self.any("channel", ids(&filter.channel_ids));
         self.any("chat", ids(&filter.chat_ids));
         match filter.unassigned {
@@ -100,7 +120,7 @@ impl Where {
 }
 
 impl TicketFilter {
-    /// Whether a ticket of this chat and channel is one of them.
+    /// Whether a ticket of this chat and channel is one of them, in sight or not: whoever watches a ticket sees it go.
     #[must_use]
     pub fn matches(&self, ticket: &Ticket, chat_id: Uuid, channel_id: Uuid) -> bool {
         let any = |list: &[Uuid], id: Uuid| list.is_empty() || list.contains(&id);
@@ -110,6 +130,9 @@ impl TicketFilter {
             && self
                 .unassigned
                 .is_none_or(|unassigned| unassigned == ticket.assignee_id.is_none())
+            && (self.team_ids.is_empty() || ticket.team_id.is_some_and(|id| self.team_ids.contains(&id)))
+            && (self.priorities.is_empty() || self.priorities.contains(&ticket.priority))
+            && (self.tag_ids.is_empty() || ticket.tags.iter().any(|id| self.tag_ids.contains(id)))
             && any(&self.channel_ids, channel_id)
             && any(&self.chat_ids, chat_id)
             && self.created_after.is_none_or(|at| ticket.created_at > at)

@@ -246,14 +246,8 @@ async fn lost_answers_of_the_store_are_settled_and_nobody_notices() {
     let node = Node::start((faulty.clone(), view), Clock::default(), &config)
         .await
         .unwrap();
-    let say = |number: u32| ChatCommand {
-        id: id::ticket(Uuid::nil(), number),
-        workspace_id: id::first_workspace(),
-        origin: Some((Uuid::nil(), format!("owner{}", number % 3))),
-        actor: Actor::system(),
-        keys: vec![DedupeKey::message(&number.to_string())],
-        body_hash: None,
-        body: ChatCommandBody::Receive(Box::new(Incoming {
+    let say = |number: u32| {
+        let body = ChatCommandBody::Receive(Box::new(Incoming {
             external_id: Some(number.to_string()),
             content: Content {
                 text: Some("hello".into()),
@@ -262,7 +256,13 @@ async fn lost_answers_of_the_store_are_settled_and_nobody_notices() {
             sent_at: None,
             profile: Profile::default(),
             author_name: None,
-        })),
+        }));
+        let command_id = id::ticket(Uuid::nil(), number);
+        ChatCommand {
+            origin: Some((Uuid::nil(), format!("owner{}", number % 3))),
+            keys: vec![DedupeKey::message(&number.to_string())],
+            ..ChatCommand::new(command_id, id::first_workspace(), Actor::system(), body)
+        }
     };
     let router = &node.services.router;
     for round in 0..20 {

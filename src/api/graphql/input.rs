@@ -1,18 +1,19 @@
 //! What clients send.
 
-use async_graphql::{InputObject, Json, MaybeUndefined, Result};
+pub mod setting;
+
+use async_graphql::{InputObject, MaybeUndefined, Result};
 use serde::Serialize;
-use serde_json::Value;
 use uuid::Uuid;
 
-use super::kind::{ChannelType, InboundMode, TicketReason, TicketStatus};
+use super::kind::{PostKind, Priority, TicketReason, TicketStatus};
 use super::scalar::{DateTime, millis};
-use crate::api::error::ApiError;
 use crate::domain::command::{Incoming, check_name};
+use crate::domain::contact::ContactPatch;
 use crate::domain::event::Profile;
 use crate::domain::message::Content;
-use crate::domain::{Attachment, PolicyPatch, Rejection, id};
-use crate::provider::telegram;
+use crate::domain::post::PostBody;
+use crate::domain::{Attachment, Millis, Rejection};
 use crate::view::TicketFilter;
 
 /// The most ids of one list of a filter.
@@ -115,6 +116,14 @@ pub struct TicketFilterInput {
     pub assignee_ids: Option<Vec<Uuid>>,
     /// Assigned to nobody, or to somebody.
     pub unassigned: Option<bool>,
+    /// Of any of these teams.
+    pub team_ids: Option<Vec<Uuid>>,
+    /// With any of these tags.
+    pub tag_ids: Option<Vec<Uuid>>,
+    /// Any of these.
+    pub priorities: Option<Vec<Priority>>,
+    /// Also deleted tickets and those of removed chats; a filter by reason DELETED finds deleted ones anyway.
+    pub include_removed: Option<bool>,
     /// On any of these.
     pub channel_ids: Option<Vec<Uuid>>,
     /// In any of these.
@@ -140,6 +149,10 @@ impl TicketFilterInput {
             reasons: list("filter.reasons", self.reasons)?,
             assignee_ids: list("filter.assigneeIds", self.assignee_ids)?,
             unassigned: self.unassigned,
+            team_ids: list("filter.teamIds", self.team_ids)?,
+            tag_ids: list("filter.tagIds", self.tag_ids)?,
+            priorities: list("filter.priorities", self.priorities)?,
+            include_removed: self.include_removed.unwrap_or(false),
             channel_ids: list("filter.channelIds", self.channel_ids)?,
             chat_ids: list("filter.chatIds", self.chat_ids)?,
             created_after: self.created_after.map(|at| at.0),
@@ -148,110 +161,110 @@ impl TicketFilterInput {
     }
 }
 
-/// What a channel decides; what is absent stays as it is.
-#[derive(Clone, Debug, Default, InputObject, Serialize)]
-pub struct ChannelPolicyInput {
-    /// In milliseconds. 0: never reopen; null: for ever; absent: unchanged, at first the workspace's (24 hours).
-    pub restore_period_ms: MaybeUndefined<f64>,
-    /// Whether an incoming message opens a ticket by itself.
-    pub inbound_mode: Option<InboundMode>,
-    /// How far before its arrival a message may claim to have been sent, in milliseconds.
-    pub max_skew_ms: Option<f64>,
-}
-
-impl Serialize for InboundMode {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        crate::domain::InboundMode::from(*self).serialize(serializer)
-    }
-}
-
-impl Serialize for ChannelType {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        crate::domain::ChannelType::from(*self).serialize(serializer)
-    }
-}
-
-impl ChannelPolicyInput {
-    fn into_patch(self) -> Result<PolicyPatch, Rejection> {
-        let restore = match self.restore_period_ms {
-            MaybeUndefined::Undefined => None,
-            MaybeUndefined::Null => Some(None),
-            MaybeUndefined::Value(value) => Some(Some(millis("policy.restorePeriodMs", value)?)),
-        };
-        let max_skew = self.max_skew_ms.map(|skew| millis("policy.maxSkewMs", skew));
-        let patch = PolicyPatch {
-            restore_period_ms: restore,
-            inbound_mode: self.inbound_mode.map(Into::into),
-            max_skew_ms: max_skew.transpose()?,
-        };
-        patch.check()?;
-        Ok(patch)
-    }
-}
-
-pub(super) fn policy(input: Option<ChannelPolicyInput>) -> Result<PolicyPatch, Rejection> {
-    input.unwrap_or_default().into_patch()
-}
-
-/// The hash of the secret that a provider's configuration sets, if it sets one.
-pub(super) fn hook_secret_hash(
-    kind: crate::domain::ChannelType,
-    config: Option<&Json<Value>>,
-) -> Result<Option<String>, ApiError> {
-    let Some(Json(config)) = config else {
-        return Ok(None);
-    };
-    let only = || Rejection::invalid("input.config", "an object with secretToken, for TELEGRAM");
-    let fields = config.as_object().ok_or_else(only)?;
-    let Some(secret) = fields.get("secretToken").filter(|_| fields.len() == 1) else {
-        return if fields.is_empty() {
-            Ok(None)
-        } else {
-            Err(only().into())
-        };
-    };
-    if kind != crate::domain::ChannelType::Telegram {
-        return Err(only().into());
-    }
-    let secret = secret
-        .as_str()
-        .ok_or_else(|| Rejection::invalid("input.config.secretToken", "a string"))?;
-    telegram::check_secret(secret)?;
-    Ok(Some(id::sha256_hex(secret.as_bytes())))
-}
-
-/// A channel to connect.
+/// A message to somebody who has not written.
 #[derive(Clone, Debug, InputObject, Serialize)]
-pub struct ChannelInput {
-    /// What it is connected to.
-    #[graphql(name = "type")]
-    pub kind: ChannelType,
-    /// To show: 1 to 256 bytes.
-    pub name: String,
-    /// What it decides itself.
-    pub policy: Option<ChannelPolicyInput>,
-    /// The provider's secrets, write-only. TELEGRAM: `{"secretToken": "…"}`, as given to setWebhook.
-    pub config: Option<Json<Value>>,
+pub struct OutboundInput {
+    /// The channel that it goes out on.
+    pub channel_id: Uuid,
+    /// To whom.
+    pub owner: OwnerInput,
+    /// At most 16,384 bytes.
+    pub text: Option<String>,
+    /// At most 20.
+    pub attachments: Option<Vec<AttachmentInput>>,
+    /// What the ticket is about: at most 1,024 bytes.
+    pub subject: Option<String>,
 }
 
-/// What to change of a channel; what is absent stays.
-#[derive(Clone, Debug, InputObject, Serialize)]
-pub struct ChannelPatch {
-    /// To show.
-    pub name: Option<String>,
-    /// What it decides itself.
-    pub policy: Option<ChannelPolicyInput>,
-    /// The provider's secrets, write-only.
-    pub config: Option<Json<Value>>,
+impl OutboundInput {
+    pub(super) fn into_parts(self) -> Result<(Profile, Content, Option<String>), Rejection> {
+        check_name("input.owner.externalId", &self.owner.external_id)?;
+        let profile = Profile {
+            name: self.owner.name,
+            avatar: self.owner.avatar,
+        };
+        Ok((profile, content(self.text, self.attachments)?, self.subject))
+    }
 }
 
-/// A person inside.
+/// What is known of a person outside; what is absent stays, null takes away.
 #[derive(Clone, Debug, InputObject, Serialize)]
-pub struct AgentInput {
-    /// To show: 1 to 256 bytes.
-    pub name: String,
-    /// An address.
-    pub email: Option<String>,
-    /// A URL.
-    pub picture: Option<String>,
+pub struct ContactInput {
+    /// To show, over what the providers say.
+    pub name: MaybeUndefined<String>,
+    /// At most 20; they replace those that are known.
+    pub emails: Option<Vec<String>>,
+    /// At most 20.
+    pub phones: Option<Vec<String>>,
+    /// Only people inside see it: at most 16,384 bytes.
+    pub note: MaybeUndefined<String>,
+    /// Of other systems: at most 20.
+    pub additional_ids: Option<Vec<String>>,
+}
+
+/// Absent: as it is; null: taken away.
+pub(super) fn patch<T>(value: MaybeUndefined<T>) -> Option<Option<T>> {
+    match value {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => Some(None),
+        MaybeUndefined::Value(value) => Some(Some(value)),
+    }
+}
+
+impl From<ContactInput> for ContactPatch {
+    fn from(input: ContactInput) -> Self {
+        Self {
+            name: patch(input.name),
+            emails: input.emails,
+            phones: input.phones,
+            note: patch(input.note),
+            additional_ids: input.additional_ids,
+        }
+    }
+}
+
+/// A public comment or a product review.
+#[derive(Clone, Debug, InputObject, Serialize)]
+pub struct PostInput {
+    /// Comment or review.
+    pub kind: PostKind,
+    /// The channel that it came in on.
+    pub channel_id: Uuid,
+    /// The provider's id of it: with the channel it names the post.
+    pub external_id: String,
+    /// Its author, by the id that their private messages carry.
+    pub owner: OwnerInput,
+    /// At most 16,384 bytes; a review may have stars alone.
+    pub text: Option<String>,
+    /// At most 20.
+    pub attachments: Option<Vec<AttachmentInput>>,
+    /// A review's: 1 to 5.
+    pub stars: Option<i32>,
+    /// The post or product that it is about.
+    pub subject: Option<String>,
+    /// Where it can be seen.
+    pub url: Option<String>,
+    /// When the provider says it was written.
+    pub sent_at: Option<DateTime>,
+}
+
+impl PostInput {
+    pub(super) fn into_body(self, now: Millis) -> Result<PostBody, Rejection> {
+        let stars = self.stars.map(u8::try_from).transpose();
+        Ok(PostBody {
+            kind: self.kind.into(),
+            channel_id: self.channel_id,
+            external_id: self.external_id,
+            owner_external_id: self.owner.external_id,
+            profile: Profile {
+                name: self.owner.name,
+                avatar: self.owner.avatar,
+            },
+            content: content(self.text, self.attachments)?,
+            stars: stars.map_err(|_| Rejection::invalid("input.stars", "1 to 5"))?,
+            subject: self.subject,
+            url: self.url,
+            sent_at: self.sent_at.map_or(now, |at| at.0),
+        })
+    }
 }

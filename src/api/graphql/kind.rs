@@ -1,6 +1,7 @@
 //! The enums of the API over those of the domain.
 
 use async_graphql::Enum;
+use serde::Serialize;
 
 /// What a channel is connected to.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,4 +136,126 @@ pub enum TicketOrder {
     CreatedDesc,
     /// The oldest first.
     CreatedAsc,
+}
+
+/// How urgent a ticket is.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[graphql(remote = "crate::domain::Priority")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Priority {
+    Low,
+    Medium,
+    High,
+    Urgent,
+}
+
+/// How far a message has come.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "crate::domain::MessageStatus")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum MessageStatus {
+    Received,
+    Queued,
+    Sent,
+    Delivered,
+    Read,
+    Failed,
+}
+
+/// Who gets a ticket that an incoming message reopened.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[graphql(remote = "crate::domain::policy::OnReopen")]
+pub enum OnReopen {
+    /// Whoever had it.
+    Keep,
+    /// Whoever had it, if they are available now; otherwise nobody.
+    KeepIfAvailable,
+    /// Nobody: it waits with the new ones.
+    Queue,
+    /// The channel's responder answers; nobody is assigned.
+    Bot,
+}
+
+/// Who is given a ticket that nobody has.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[graphql(remote = "crate::domain::policy::AssignmentMode")]
+pub enum AssignmentMode {
+    /// Nobody, by itself.
+    Manual,
+    /// In turn, by the weights of the team's members.
+    RoundRobin,
+    /// Who has the least.
+    LeastBusy,
+}
+
+/// Whether an agent takes work.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[graphql(remote = "crate::domain::people::Availability")]
+pub enum Availability {
+    /// Within their working hours.
+    Available,
+    /// For a while not.
+    Away,
+    /// Not.
+    Offline,
+}
+
+/// A program or a person.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[graphql(remote = "crate::domain::people::ResponderEntity")]
+pub enum ResponderEntity {
+    /// An AI agent, with versions.
+    Agent,
+    /// A person inside.
+    User,
+}
+
+/// A day of the week.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[graphql(remote = "crate::domain::schedule::Day")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Day {
+    Monday,
+    Tuesday,
+    Wednesday,
+    Thursday,
+    Friday,
+    Saturday,
+    Sunday,
+}
+
+/// What a field takes.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[graphql(remote = "crate::domain::workspace::FieldKind")]
+pub enum FieldKind {
+    /// A string of at most 4,096 bytes.
+    Text,
+    /// A number.
+    Number,
+    /// One of the field's options.
+    Select,
+    /// A day, as `2026-11-21`.
+    Date,
+    /// True or false.
+    Checkbox,
+}
+
+/// What a field is of.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[graphql(remote = "crate::domain::workspace::FieldTarget")]
+pub enum FieldTarget {
+    /// Tickets.
+    Ticket,
+    /// Contacts.
+    Contact,
+}
+
+/// Which kind of public word it is.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[graphql(remote = "crate::domain::post::PostKind")]
+pub enum PostKind {
+    /// Under a post of the company.
+    Comment,
+    /// Of a product.
+    Review,
 }

@@ -48,6 +48,20 @@ pub struct Attachment {
     pub size_bytes: Option<f64>,
 }
 
+/// What came with something said.
+pub(super) fn attachments(content: &domain::message::Content) -> Vec<Attachment> {
+    let attachments = content.attachments.iter();
+    attachments
+        .map(|attachment| Attachment {
+            kind: attachment.kind.clone(),
+            url: attachment.url.clone(),
+            name: attachment.name.clone(),
+            mime_type: attachment.mime_type.clone(),
+            size_bytes: attachment.size_bytes.map(float),
+        })
+        .collect()
+}
+
 /// Something said in a chat.
 #[derive(Clone, Debug)]
 pub struct Message(pub(super) MessageRow);
@@ -101,19 +115,10 @@ impl Message {
 
     /// What came with it.
     async fn attachments(&self) -> Vec<Attachment> {
-        let attachments = self.0.message.content.attachments.iter();
-        attachments
-            .map(|attachment| Attachment {
-                kind: attachment.kind.clone(),
-                url: attachment.url.clone(),
-                name: attachment.name.clone(),
-                mime_type: attachment.mime_type.clone(),
-                size_bytes: attachment.size_bytes.map(float),
-            })
-            .collect()
+        attachments(&self.0.message.content)
     }
 
-    /// RECEIVED for incoming ones, QUEUED for outgoing ones.
+    /// RECEIVED for incoming ones; QUEUED, SENT, DELIVERED, READ or FAILED for outgoing ones.
     async fn status(&self) -> &str {
         self.0.message.status.name()
     }
@@ -132,6 +137,39 @@ impl Message {
     async fn edited_at(&self) -> Option<DateTime> {
         self.0.edited_at.map(DateTime)
     }
+
+    /// When its author took it back; its text and attachments are not shown any more.
+    async fn deleted_at(&self) -> Option<DateTime> {
+        self.0.deleted_at.map(DateTime)
+    }
+
+    /// Why it FAILED, as the provider says.
+    async fn error(&self) -> Option<&str> {
+        self.0.error.as_deref()
+    }
+
+    /// One for each who reacted, the earliest first.
+    async fn reactions(&self) -> Vec<Reaction> {
+        let reactions = self.0.reactions.iter();
+        reactions
+            .map(|reaction| Reaction {
+                author: reaction.author.clone().into(),
+                emoji: reaction.emoji.clone(),
+                at: DateTime(reaction.at),
+            })
+            .collect()
+    }
+}
+
+/// A reaction to a message.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct Reaction {
+    /// Who.
+    pub author: Author,
+    /// What.
+    pub emoji: String,
+    /// When.
+    pub at: DateTime,
 }
 
 /// One field that an event changed.
@@ -217,7 +255,7 @@ impl Event {
         let patch = self.event.patch().into_iter();
         patch
             .map(|change| Change {
-                target: change.target.to_owned(),
+                target: change.target,
                 old_value: present(change.old_value),
                 value: present(change.value),
             })

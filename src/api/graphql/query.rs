@@ -1,20 +1,33 @@
 //! What can be asked.
 
+use std::sync::Arc;
+
+use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::{Context, Object, Result};
 use uuid::Uuid;
 
+use super::contact::{Contact, Post};
+
 use super::input::TicketFilterInput;
-use super::kind::TicketOrder;
-use super::loader::{self, principal, services};
-use super::page::{PageArguments, cost};
-use super::setting::{self, Agent, Channel};
+use super::kind::{PostKind, TicketOrder};
+use super::loader::{self, missing, principal, services};
+use super::page::{PageArguments, connection, cost};
+use super::setting::{self, Agent, Channel, ChannelPolicy, Field, Responder, Tag, Team};
 use super::ticket::{self, Chat, Ticket, TicketConnection};
 use crate::api::error::ApiError;
-use crate::view;
+use crate::domain;
+use crate::view::page::{Range, TicketKey};
+use crate::view::{self, PostFilter};
 
 /// Reads. They never wake a chat.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Query;
+
+fn settings_of(ctx: &Context<'_>) -> Result<Arc<domain::Workspace>> {
+    let settings = services(ctx)?.live.settings();
+    let workspace = settings.workspace(principal(ctx)?.workspace_id);
+    Ok(workspace.map(Arc::clone).ok_or_else(missing)?)
+}
 
 #[Object]
 impl Query {
@@ -45,12 +58,88 @@ impl Query {
         Ok(loader::chat(ctx, id).await?.map(Chat))
     }
 
+    /// A contact, by its own id or that of one that was merged into it.
+    async fn contact(&self, ctx: &Context<'_>, id: Uuid) -> Result<Option<Contact>> {
+        let workspace = principal(ctx)?.workspace_id;
+        let view = services(ctx)?.view().await;
+        let found = view.contact(workspace, id).await.map_err(ApiError::from)?;
+        Ok(found.map(Contact))
+    }
+
+    /// A public comment or a product review.
+    async fn post(&self, ctx: &Context<'_>, id: Uuid) -> Result<Option<Post>> {
+        let workspace = principal(ctx)?.workspace_id;
+        let view = services(ctx)?.view().await;
+        let found = view.post(workspace, id).await.map_err(ApiError::from)?;
+        Ok(found.map(Post))
+    }
+
+    /// Public comments and product reviews, the newest first. `first`: 0 to 100, 20 when absent.
+    #[graphql(complexity = "cost(first, None, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
+    async fn posts(
+        &self,
+        ctx: &Context<'_>,
+        kind: Option<PostKind>,
+        channel_id: Option<Uuid>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Connection<String, Post>> {
+        let range = PageArguments::forward(first, after).range(TicketKey::decode);
+        let Range::Forward { after, limit } = range.map_err(ApiError::from)? else {
+            return Err(missing());
+        };
+        let filter = PostFilter {
+            kind: kind.map(Into::into),
+            channel_id,
+        };
+        let workspace = principal(ctx)?.workspace_id;
+        let view = services(ctx)?.view().await;
+        let found = view.posts(workspace, filter, after, limit).await.map_err(ApiError::from)?;
+        Ok(connection(found, EmptyFields, |post| {
+            let key = TicketKey {
+                at: post.created_at,
+                id: post.id,
+            };
+            (key.encode(), Post(post))
+        }))
+    }
+
+    /// The workspace's teams, the oldest first.
+    async fn teams(&self, ctx: &Context<'_>) -> Result<Vec<Team>> {
+        let teams = settings_of(ctx)?.teams.clone().into_iter();
+        Ok(teams.map(Team::from).collect())
+    }
+
+    /// The workspace's responders, the oldest first.
+    async fn responders(&self, ctx: &Context<'_>) -> Result<Vec<Responder>> {
+        let responders = settings_of(ctx)?.responders.clone().into_iter();
+        Ok(responders.map(Responder::from).collect())
+    }
+
+    /// The workspace's tags, the oldest first.
+    async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<Tag>> {
+        let tags = settings_of(ctx)?.tags.clone().into_iter();
+        Ok(tags.map(Tag::from).collect())
+    }
+
+    /// The fields that the workspace defined, the oldest first.
+    async fn fields(&self, ctx: &Context<'_>) -> Result<Vec<Field>> {
+        let fields = settings_of(ctx)?.fields.clone().into_iter();
+        Ok(fields.map(Field::from).collect())
+    }
+
+    /// What channels leave open.
+    async fn workspace_policy(&self, ctx: &Context<'_>) -> Result<ChannelPolicy> {
+        Ok(settings_of(ctx)?.policy.clone().into())
+    }
+
     /// The workspace's channels, the oldest first.
     async fn channels(&self, ctx: &Context<'_>) -> Result<Vec<Channel>> {
         let settings = services(ctx)?.live.settings();
-        let workspace = settings.workspace(principal(ctx)?.workspace_id);
-        let channels = workspace.map_or(&[][..], |workspace| &workspace.channels);
-        Ok(channels
+        let workspace = settings_of(ctx)?;
+        Ok(workspace
+            .channels
             .iter()
             .map(|channel| setting::channel(&settings, channel))
             .collect())
@@ -58,9 +147,8 @@ impl Query {
 
     /// The workspace's agents, the oldest first.
     async fn agents(&self, ctx: &Context<'_>) -> Result<Vec<Agent>> {
-        let settings = services(ctx)?.live.settings();
-        let workspace = settings.workspace(principal(ctx)?.workspace_id);
-        let agents = workspace.map_or(&[][..], |workspace| &workspace.agents);
-        Ok(agents.iter().cloned().map(Agent::from).collect())
+        let now = services(ctx)?.clock.now();
+        let agents = settings_of(ctx)?.agents.clone().into_iter();
+        Ok(agents.map(|agent| setting::agent(agent, now)).collect())
     }
 }

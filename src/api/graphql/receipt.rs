@@ -95,6 +95,16 @@ pub struct ItemError {
     pub retry_after_ms: Option<f64>,
 }
 
+impl From<ApiError> for ItemError {
+    fn from(error: ApiError) -> Self {
+        Self {
+            retry_after_ms: error.retry_after_ms().map(super::scalar::float),
+            code: error.code.to_owned(),
+            message: error.message,
+        }
+    }
+}
+
 /// The answer to one of many messages: a receipt, or why not.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct IngestResult {
@@ -113,11 +123,7 @@ impl From<Result<Receipt, ApiError>> for IngestResult {
             },
             Err(error) => Self {
                 receipt: None,
-                error: Some(ItemError {
-                    retry_after_ms: error.retry_after_ms().map(super::scalar::float),
-                    code: error.code.to_owned(),
-                    message: error.message,
-                }),
+                error: Some(error.into()),
             },
         }
     }

@@ -1,15 +1,18 @@
 //! Chats and tickets.
 
+use std::sync::Arc;
+
 use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::{Context, Object, Result, SimpleObject};
 use uuid::Uuid;
 
-use super::kind::{ChannelType, Circumstance, Decision, TicketReason, TicketStatus};
+use super::contact::Contact;
+use super::kind::{ChannelType, Circumstance, Decision, Priority, TicketReason, TicketStatus};
 use super::loader::{self, missing, principal, services};
 use super::message::{Event, Message};
 use super::page::{PageArguments, connection, cost};
 use super::scalar::{DateTime, float, int};
-use super::setting::{self, Agent, Channel};
+use super::setting::{self, Agent, Channel, FieldValue, Responder, Tag, Team};
 use crate::api::error::ApiError;
 use crate::domain::{self, id};
 use crate::live::Cursor;
@@ -29,6 +32,59 @@ pub struct Owner {
     pub channel_type: ChannelType,
     /// Their messages are stored and bother nobody.
     pub blocked: bool,
+}
+
+/// A chat's owner.
+pub(super) fn owner(ctx: &Context<'_>, chat: &ChatRow) -> Result<Owner> {
+    let settings = services(ctx)?.live.settings();
+    let (_, channel) = settings.channel(chat.channel_id).ok_or_else(missing)?;
+    Ok(Owner {
+        external_id: chat.external_id.clone(),
+        name: chat.name.clone(),
+        avatar: chat.avatar.clone(),
+        channel_type: channel.kind.into(),
+        blocked: chat.blocked,
+    })
+}
+
+/// What the owner thinks of how they were served.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct Rating {
+    /// 1 poor, 2 normal, 3 good.
+    pub score: i32,
+    /// Their words.
+    pub comment: Option<String>,
+    /// Of which episode.
+    pub episode: i32,
+    /// When the episode was rated first.
+    pub created_at: DateTime,
+    /// When it was rated so.
+    pub updated_at: DateTime,
+}
+
+impl From<&domain::ticket::Rating> for Rating {
+    fn from(rating: &domain::ticket::Rating) -> Self {
+        Self {
+            score: rating.score.into(),
+            comment: rating.comment.clone(),
+            episode: int(rating.episode.into()),
+            created_at: DateTime(rating.created_at),
+            updated_at: DateTime(rating.updated_at),
+        }
+    }
+}
+
+fn workspace(ctx: &Context<'_>) -> Result<Arc<domain::Workspace>> {
+    let settings = services(ctx)?.live.settings();
+    let workspace = settings.workspace(principal(ctx)?.workspace_id);
+    Ok(workspace.map(Arc::clone).ok_or_else(missing)?)
+}
+
+fn agent(ctx: &Context<'_>, agent_id: Option<Uuid>) -> Result<Option<Agent>> {
+    let workspace = workspace(ctx)?;
+    let now = services(ctx)?.clock.now();
+    let found = agent_id.and_then(|id| workspace.agent(id));
+    Ok(found.cloned().map(|agent| setting::agent(agent, now)))
 }
 
 /// The lasting link of one channel and one owner; never ends.
@@ -150,15 +206,7 @@ impl Chat {
 
     /// The person outside.
     async fn owner(&self, ctx: &Context<'_>) -> Result<Owner> {
-        let settings = services(ctx)?.live.settings();
-        let (_, channel) = settings.channel(self.0.channel_id).ok_or_else(missing)?;
-        Ok(Owner {
-            external_id: self.0.external_id.clone(),
-            name: self.0.name.clone(),
-            avatar: self.0.avatar.clone(),
-            channel_type: channel.kind.into(),
-            blocked: self.0.blocked,
-        })
+        owner(ctx, &self.0)
     }
 
     /// The last ticket's; null while there is none.
@@ -170,6 +218,32 @@ impl Chat {
     /// The ticket with the highest number.
     async fn last_ticket(&self, ctx: &Context<'_>) -> Result<Option<Ticket>> {
         Ok(self.last(ctx).await?.map(Ticket))
+    }
+
+    /// The person outside, over all channels.
+    async fn contact(&self, ctx: &Context<'_>) -> Result<Contact> {
+        let workspace = principal(ctx)?.workspace_id;
+        let view = services(ctx)?.view().await;
+        let found = view.contact(workspace, self.0.contact_id).await;
+        Ok(Contact(found.map_err(ApiError::from)?.ok_or_else(missing)?))
+    }
+
+    /// Who answers, or answered last: at first the channel's default; null where none is set.
+    async fn responder(&self, ctx: &Context<'_>) -> Result<Option<Responder>> {
+        let settings = services(ctx)?.live.settings();
+        let rules = settings.rulebook(self.0.workspace_id, Some(self.0.channel_id));
+        let responder = self.0.responder.clone().or(rules.responder());
+        Ok(responder.map(|responder| setting::chat_responder(&rules.workspace, &responder)))
+    }
+
+    /// The responder answers, not people: messages go to it and open no ticket.
+    async fn responder_owns(&self) -> bool {
+        self.0.responder_owns
+    }
+
+    /// When it was put out of sight; null while it is in sight.
+    async fn removed_at(&self) -> Option<DateTime> {
+        self.0.removed_at.map(DateTime)
     }
 
     /// Raised by every takeover; a bot's answer with an older one is refused.
@@ -187,6 +261,7 @@ impl Chat {
     async fn tickets(&self, ctx: &Context<'_>, first: Option<i32>, after: Option<String>) -> Result<TicketConnection> {
         let filter = TicketFilter {
             chat_ids: vec![self.0.id],
+            include_removed: true,
             ..TicketFilter::default()
         };
         let page = PageArguments::forward(first, after);
@@ -284,16 +359,66 @@ impl Ticket {
         self.0.ticket.circumstance.into()
     }
 
+    /// The ticket that this one was merged into, and that its id stands for in commands.
+    async fn merged_into(&self, ctx: &Context<'_>) -> Result<Option<Ticket>> {
+        match self.0.ticket.merged_into {
+            None => Ok(None),
+            Some(id) => Ok(loader::ticket(ctx, id).await?.map(Ticket)),
+        }
+    }
+
+    /// What it is about.
+    async fn subject(&self) -> Option<&str> {
+        self.0.ticket.subject.as_deref()
+    }
+
+    /// What happened so far, for who comes next.
+    async fn summary(&self) -> &str {
+        &self.0.ticket.summary
+    }
+
+    /// How urgent it is.
+    async fn priority(&self) -> Priority {
+        self.0.ticket.priority.into()
+    }
+
     /// Who works on it.
     async fn assignee(&self, ctx: &Context<'_>) -> Result<Option<Agent>> {
-        let Some(agent_id) = self.0.ticket.assignee_id else {
-            return Ok(None);
-        };
-        let settings = services(ctx)?.live.settings();
-        let workspace = settings.workspace(principal(ctx)?.workspace_id);
-        Ok(workspace
-            .and_then(|workspace| workspace.agent(agent_id))
-            .map(|agent| agent.clone().into()))
+        agent(ctx, self.0.ticket.assignee_id)
+    }
+
+    /// Who worked on it, or on the chat's last ticket, before.
+    async fn last_handler(&self, ctx: &Context<'_>) -> Result<Option<Agent>> {
+        agent(ctx, self.0.ticket.last_handler_id)
+    }
+
+    /// Which team works on it.
+    async fn team(&self, ctx: &Context<'_>) -> Result<Option<Team>> {
+        let workspace = workspace(ctx)?;
+        let team = self.0.ticket.team_id.and_then(|id| workspace.team(id));
+        Ok(team.cloned().map(Team::from))
+    }
+
+    /// In the order they were added.
+    async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<Tag>> {
+        let workspace = workspace(ctx)?;
+        let tags = self.0.ticket.tags.iter().filter_map(|id| workspace.tag(*id));
+        Ok(tags.cloned().map(Tag::from).collect())
+    }
+
+    /// The values of fields that the workspace defined.
+    async fn fields(&self, ctx: &Context<'_>) -> Result<Vec<FieldValue>> {
+        Ok(setting::field_values(&*workspace(ctx)?, &self.0.ticket.fields))
+    }
+
+    /// The owner's last rating.
+    async fn rating(&self) -> Option<Rating> {
+        self.0.ticket.ratings.last().map(Rating::from)
+    }
+
+    /// The last rating of each episode, the last 32.
+    async fn ratings(&self) -> Vec<Rating> {
+        self.0.ticket.ratings.iter().map(Rating::from).collect()
     }
 
     /// Messages of the owner since the last public answer.
@@ -324,6 +449,29 @@ impl Ticket {
     /// The first public answer by a person.
     async fn first_response_at(&self) -> Option<DateTime> {
         self.0.ticket.first_response_at.map(DateTime)
+    }
+
+    /// Until when it is on hold; null: until somebody resumes it, or it is not on hold.
+    async fn hold_until(&self) -> Option<DateTime> {
+        self.0.ticket.hold_until.map(DateTime)
+    }
+
+    /// Until when a message reopens it, by the channel's policy now; null: it is open, a message does not reopen it, or
+    /// one always does.
+    async fn restorable_until(&self, ctx: &Context<'_>) -> Result<Option<DateTime>> {
+        let ticket = &self.0.ticket;
+        let Some(ended_at) = ticket.ended_at.filter(|_| ticket.reason.is_restorable()) else {
+            return Ok(None);
+        };
+        let chat = loader::chat(ctx, self.0.chat_id).await?.ok_or_else(missing)?;
+        let period = services(ctx)?.live.settings().policy(chat.channel_id).restore_period_ms;
+        let period = period.filter(|period| *period > 0);
+        Ok(period.map(|period| DateTime(ended_at.saturating_add(period))))
+    }
+
+    /// When the assignee last looked at it.
+    async fn last_viewed_at(&self) -> Option<DateTime> {
+        self.0.ticket.last_viewed_at.map(DateTime)
     }
 
     /// When it ended; null while it is open.

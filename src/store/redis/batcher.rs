@@ -106,11 +106,11 @@ fn is_other_epoch(value: &Value) -> bool {
 /// The script's call without its name: keys and arguments as `commit.lua` describes them.
 fn command(shared: &Shared, keys: &PartitionKeys, epoch: u64, commits: &[&Commit]) -> redis::Cmd {
     let mut command = redis::Cmd::new();
-    let key_count = commits.len().saturating_mul(3).saturating_add(4);
+    let key_count = commits.len().saturating_mul(3).saturating_add(5);
     command.arg("EVALSHA").arg(shared.script_sha.as_str());
     command.arg(key_count);
     command.arg(&keys.epoch).arg(&keys.head).arg(&keys.log);
-    command.arg(&keys.index);
+    command.arg(&keys.index).arg(&keys.timers);
     for commit in commits {
         let id: Uuid = commit.aggregate_id;
         command.arg(keys.aggregate(id)).arg(keys.history(id)).arg(keys.seen(id));
@@ -127,7 +127,9 @@ fn push(command: &mut redis::Cmd, commit: &Commit) {
     let mut id = [0_u8; 32];
     let id: &str = commit.aggregate_id.simple().encode_lower(&mut id);
     command.arg(id).arg(commit.expected_version);
-    command.arg(commit.snapshot.as_str()).arg(commit.keys.len());
+    command.arg(commit.snapshot.as_str());
+    command.arg(commit.due.map_or_else(String::new, |due| due.to_string()));
+    command.arg(commit.keys.len());
     for key in &commit.keys {
         command.arg(key.key.as_str()).arg(key.receipt.as_str());
         command.arg(key.offset);

@@ -2,9 +2,9 @@
 -- Commits many aggregates of one partition. A script is isolated but not rolled back, so every check comes before the
 -- first write.
 --
--- KEYS: epoch, head, log, index, then for each commit: aggregate, history, seen
+-- KEYS: epoch, head, log, index, timers, then for each commit: aggregate, history, seen
 -- ARGV: epoch, log retention, number of commits, then for each commit:
---   id, expected version, snapshot, number of keys, (key, receipt, offset)*, number of events, (seq, body)*
+--   id, expected version, snapshot, due or '', number of keys, (key, receipt, offset)*, number of events, (seq, body)*
 -- Answers one array for each commit:
 --   {'C', first position} | {'D', key, value, ...} | {'V', version, snapshot} | {'R'}
 -- or {'E'} when the epoch is another one.
@@ -18,10 +18,10 @@ local answers = {}
 local at = 4
 local places = {}
 for i = 1, tonumber(ARGV[3]) do
-  local key = 2 + i * 3
+  local key = 3 + i * 3
   local expected = ARGV[at + 1]
-  local keys = tonumber(ARGV[at + 3])
-  local events_at = at + 4 + 3 * keys
+  local keys = tonumber(ARGV[at + 4])
+  local events_at = at + 5 + 3 * keys
   local events = tonumber(ARGV[events_at])
   local version = call('HGET', KEYS[key], 'v') or '0'
   local answer = nil
@@ -38,7 +38,7 @@ for i = 1, tonumber(ARGV[3]) do
         return redis.error_reply('WRONGTYPE ' .. KEYS[key + 1])
       end
     end
-    for k = at + 4, events_at - 1, 3 do
+    for k = at + 5, events_at - 1, 3 do
       local known = call('HGET', KEYS[key + 2], ARGV[k])
       if known then
         answer = answer or {'D'}
@@ -74,13 +74,18 @@ for _, place in ipairs(places) do
   if keys > 0 then
     local seen = {}
     for k = 1, keys do
-      local k_at = from + 4 + 3 * (k - 1)
+      local k_at = from + 5 + 3 * (k - 1)
       seen[2 * k - 1] = ARGV[k_at]
       seen[2 * k] = string.format('%.0f', before + 1 + tonumber(ARGV[k_at + 2])) .. ' ' .. ARGV[k_at + 1]
     end
     call('HSET', KEYS[key + 2], unpack(seen))
   end
   call('HSET', KEYS[key], 'v', string.format('%.0f', tonumber(ARGV[from + 1]) + 1), 's', ARGV[from + 2])
+  if ARGV[from + 3] ~= '' then
+    call('ZADD', KEYS[5], ARGV[from + 3], ARGV[from])
+  else
+    call('ZREM', KEYS[5], ARGV[from])
+  end
   index[#index + 1] = last
   index[#index + 1] = ARGV[from]
 end

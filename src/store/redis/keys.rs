@@ -10,6 +10,7 @@ pub(super) struct PartitionKeys {
     pub(super) head: String,
     pub(super) log: String,
     pub(super) index: String,
+    pub(super) timers: String,
 }
 
 impl PartitionKeys {
@@ -20,6 +21,7 @@ impl PartitionKeys {
             head: format!("{prefix}:head"),
             log: format!("{prefix}:log"),
             index: format!("{prefix}:index"),
+            timers: format!("{prefix}:timers"),
             prefix,
         }
     }

@@ -176,14 +176,15 @@ fn write(connection: &Connection, commit: &Commit, position: u64) -> rusqlite::R
     }
     connection
         .prepare_cached(
-            "INSERT INTO aggregate (id, version, last_position, snapshot) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (id) DO UPDATE SET version = ?2, last_position = ?3, snapshot = ?4",
+            "INSERT INTO aggregate (id, version, last_position, snapshot, due) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (id) DO UPDATE SET version = ?2, last_position = ?3, snapshot = ?4, due = ?5",
         )?
         .execute(params![
             id,
             signed(commit.expected_version.saturating_add(1)),
             signed(at.saturating_sub(1)),
-            commit.snapshot
+            commit.snapshot,
+            commit.due.map(signed)
         ])?;
     let mut remember =
         connection.prepare_cached("INSERT INTO seen (aggregate, key, position, receipt) VALUES (?1, ?2, ?3, ?4)")?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use switchboard::store::{Commit, Followed, Heads, KeyHit, Listing, Outcome, Record, Snapshot, Store, StoreError};
+use switchboard::store::{Commit, Followed, Heads, KeyHit, Listing, Outcome, Record, Snapshot, Store, StoreError, Timer};
 use uuid::Uuid;
 
 #[derive(Debug)]
@@ -74,6 +74,10 @@ impl Store for Faulty {
 
     async fn list(&self, partition: u16, since: u64, token: Option<&str>, limit: usize) -> Result<Listing, StoreError> {
         self.store.list(partition, since, token, limit).await
+    }
+
+    async fn timers(&self, partition: u16, until: u64, limit: usize) -> Result<Vec<Timer>, StoreError> {
+        self.store.timers(partition, until, limit).await
     }
 
     async fn heads(&self) -> Result<Heads, StoreError> {

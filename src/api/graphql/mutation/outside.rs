@@ -1,0 +1,228 @@
+//! Contacts, and what is said in public.
+
+use async_graphql::{Context, Json, Object, Result};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::api::auth::Principal;
+use crate::api::error::ApiError;
+use crate::api::graphql::contact::{Contact, Post, PostConversion};
+use crate::api::graphql::input::{ContactInput, PostInput, content};
+use crate::api::graphql::loader::{principal, services};
+use crate::api::graphql::receipt::Receipt;
+use crate::api::services::{Services, new_id};
+use crate::domain::contact::ContactPatch;
+use crate::domain::{
+    ChatCommand, ChatCommandBody, ContactCommand, ContactCommandBody, PostCommand, PostCommandBody, Rejection, id,
+};
+
+/// Contacts and posts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct OutsideMutation;
+
+/// Asks a contact; the answer is read where the client reads.
+async fn ask_contact(
+    ctx: &Context<'_>,
+    contact_id: Uuid,
+    idempotency_key: Option<String>,
+    (described, body): (Value, ContactCommandBody),
+) -> Result<(), ApiError> {
+    let (services, principal) = in_context(ctx)?;
+    let envelope = Services::envelope(principal, idempotency_key, &described)?;
+    let command = ContactCommand {
+        id: envelope.id,
+        workspace_id: principal.workspace_id,
+        actor: envelope.actor,
+        keys: envelope.keys,
+        body_hash: envelope.body_hash,
+        body,
+    };
+    services.router.contact(contact_id, command).await?;
+    Ok(())
+}
+
+fn in_context<'a>(ctx: &Context<'a>) -> Result<(&'a Services, &'a Principal), ApiError> {
+    let missing = |_| ApiError::new("INTERNAL", "the context is incomplete");
+    Ok((services(ctx).map_err(missing)?, principal(ctx).map_err(missing)?))
+}
+
+/// The contact that stands for this one.
+async fn find(ctx: &Context<'_>, contact_id: Uuid) -> Result<crate::view::ContactRow, ApiError> {
+    let (services, principal) = in_context(ctx)?;
+    let view = services.view().await;
+    let mut found = view.contact(principal.workspace_id, contact_id).await?;
+    if found.is_none() && !view.is_embedded() {
+        services.catch_up().await?;
+        found = view.contact(principal.workspace_id, contact_id).await?;
+    }
+    found.ok_or_else(|| Rejection::NotFound { what: "contact" }.into())
+}
+
+async fn ask_post(
+    services: &Services,
+    principal: &Principal,
+    post_id: Uuid,
+    (envelope, body): (crate::api::services::Envelope, PostCommandBody),
+) -> Result<crate::domain::Post, ApiError> {
+    let command = PostCommand {
+        id: envelope.id,
+        workspace_id: principal.workspace_id,
+        actor: envelope.actor,
+        keys: envelope.keys,
+        body_hash: envelope.body_hash,
+        body,
+    };
+    let answer = services.router.post(post_id, command).await?;
+    Ok((*answer.state).clone())
+}
+
+#[Object]
+impl OutsideMutation {
+    /// A contact without chats so far.
+    async fn create_contact(
+        &self,
+        ctx: &Context<'_>,
+        input: ContactInput,
+        idempotency_key: Option<String>,
+    ) -> Result<Contact> {
+        let described = json!(["createContact", input]);
+        let contact_id = match &idempotency_key {
+            // the same key makes the same contact
+            Some(key) => id::follow_up(principal(ctx)?.workspace_id, &format!("contact:{key}")),
+            None => new_id()?,
+        };
+        let patch = ContactPatch::from(input);
+        let body = ContactCommandBody::Update(Box::new(patch));
+        ask_contact(ctx, contact_id, idempotency_key, (described, body)).await?;
+        let found = find(ctx, contact_id).await;
+        Ok(Contact(found.map_err(|error| match error.code {
+            "NOT_FOUND" => Rejection::invalid("input", "something that is known of the contact").into(),
+            _ => error,
+        })?))
+    }
+
+    /// Changes what is known of a contact; what is absent stays, null takes away.
+    async fn update_contact(
+        &self,
+        ctx: &Context<'_>,
+        id: Uuid,
+        input: ContactInput,
+        idempotency_key: Option<String>,
+    ) -> Result<Contact> {
+        let described = json!(["updateContact", id, input]);
+        let root = find(ctx, id).await?.id;
+        let body = ContactCommandBody::Update(Box::new(input.into()));
+        ask_contact(ctx, root, idempotency_key, (described, body)).await?;
+        Ok(Contact(find(ctx, root).await?))
+    }
+
+    /// Sets a field that the workspace defined for contacts; null takes the value away.
+    async fn set_contact_field(
+        &self,
+        ctx: &Context<'_>,
+        contact_id: Uuid,
+        field_id: Uuid,
+        value: Option<Json<Value>>,
+        idempotency_key: Option<String>,
+    ) -> Result<Contact> {
+        let value = value.map_or(Value::Null, |value| value.0);
+        let described = json!(["setContactField", contact_id, field_id, value]);
+        let root = find(ctx, contact_id).await?.id;
+        let body = ContactCommandBody::SetField { field_id, value };
+        ask_contact(ctx, root, idempotency_key, (described, body)).await?;
+        Ok(Contact(find(ctx, root).await?))
+    }
+
+    /// Two contacts are the same person: `into` stands for both and keeps what it knows, joined by what only the other
+    /// knew. Chats stay apart, each with its own tickets.
+    async fn merge_contacts(
+        &self,
+        ctx: &Context<'_>,
+        contact_id: Uuid,
+        into: Uuid,
+        idempotency_key: Option<String>,
+    ) -> Result<Contact> {
+        let described = json!(["mergeContacts", contact_id, into]);
+        let (from, to) = (find(ctx, contact_id).await?, find(ctx, into).await?);
+        if from.id != to.id {
+            let absorb = ContactCommandBody::Absorb(Box::new(from.details));
+            ask_contact(ctx, to.id, None, (Value::Null, absorb)).await?;
+            let merge = ContactCommandBody::MergeInto(to.id);
+            ask_contact(ctx, from.id, idempotency_key, (described, merge)).await?;
+        } else if contact_id == into {
+            return Err(ApiError::from(Rejection::invalid("into", "another contact")).into());
+        }
+        Ok(Contact(find(ctx, to.id).await?))
+    }
+
+    /// Takes in a public comment or a product review. The same `externalId` again is a repeat, or its author's edit.
+    async fn ingest_post(
+        &self,
+        ctx: &Context<'_>,
+        input: PostInput,
+        idempotency_key: Option<String>,
+    ) -> Result<Post> {
+        let (services, principal) = in_context(ctx)?;
+        let envelope = Services::envelope(principal, idempotency_key, &json!(["ingestPost", input]))?;
+        services.check_channel(principal, input.channel_id).await?;
+        let body = input.into_body(services.clock.now())?;
+        let post_id = id::post(principal.workspace_id, body.channel_id, &body.external_id);
+        let receive = PostCommandBody::Receive(Box::new(body));
+        Ok(Post(ask_post(services, principal, post_id, (envelope, receive)).await?))
+    }
+
+    /// Its author took a comment or review back.
+    async fn delete_post(&self, ctx: &Context<'_>, id: Uuid, idempotency_key: Option<String>) -> Result<Post> {
+        let (services, principal) = in_context(ctx)?;
+        let envelope = Services::envelope(principal, idempotency_key, &json!(["deletePost", id]))?;
+        let delete = PostCommandBody::Delete;
+        Ok(Post(ask_post(services, principal, id, (envelope, delete)).await?))
+    }
+
+    /// Makes a comment or review a ticket in its author's chat on the channel: a note with its text and, with `reply`, a
+    /// private answer. A second time it gives the same ticket.
+    async fn convert_post(
+        &self,
+        ctx: &Context<'_>,
+        id: Uuid,
+        reply: Option<String>,
+        idempotency_key: Option<String>,
+    ) -> Result<PostConversion> {
+        let (services, principal) = in_context(ctx)?;
+        let view = services.view().await;
+        let mut found = view.post(principal.workspace_id, id).await.map_err(ApiError::from)?;
+        if found.is_none() && !view.is_embedded() {
+            services.catch_up().await?;
+            found = view.post(principal.workspace_id, id).await.map_err(ApiError::from)?;
+        }
+        let not_found = || ApiError::from(Rejection::NotFound { what: "post" });
+        let post = found.and_then(|post| post.body).ok_or_else(not_found)?;
+        let reply = reply.map(|text| content(Some(text), None)).transpose().map_err(ApiError::from)?;
+        let envelope = Services::envelope(principal, idempotency_key, &json!(["convertPost", id]))?;
+        let body = ChatCommandBody::OpenFromPost {
+            post_id: id,
+            profile: post.profile.clone(),
+            content: post.content.clone(),
+            reply,
+        };
+        // whoever converts it again gets the first receipt
+        let once = crate::domain::DedupeKey::update(&format!("post:{id}"));
+        let command = ChatCommand {
+            origin: Some((post.channel_id, post.owner_external_id.clone())),
+            keys: vec![once],
+            ..ChatCommand::new(envelope.id, principal.workspace_id, envelope.actor.clone(), body)
+        };
+        let pending = services.router.submit_to_origin(command).map_err(ApiError::from)?;
+        let answer = pending.answer().await.map_err(ApiError::from)?;
+        let number = answer.receipt.ticket_number.unwrap_or_default();
+        let converted = PostCommandBody::Converted {
+            chat_id: answer.state.id,
+            ticket_id: crate::domain::id::ticket(answer.state.id, number),
+        };
+        let post = ask_post(services, principal, id, (envelope, converted)).await?;
+        Ok(PostConversion {
+            post: Post(post),
+            receipt: Receipt(answer),
+        })
+    }
+}

@@ -1,0 +1,217 @@
+//! Contacts, and what is said in public.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+use super::View;
+use super::page::{Page, Range, TicketKey};
+use super::read::{CHAT, ChatRow, TicketRow, all, bytes, chat, limit_plus_one, parsed, signed, ticket};
+use crate::domain::contact::ContactDetails;
+use crate::domain::post::PostKind;
+use crate::domain::{Contact, Post};
+use crate::sqlite::ReadError;
+
+/// The longest chain of merged contacts that is followed.
+const CHAIN_MAX: usize = 64;
+/// The most chats of one contact that are shown.
+const CHATS_MAX: usize = 100;
+
+/// A comment or review.
+pub type PostRow = Post;
+
+/// A contact that stands for itself and all that were merged into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContactRow {
+    /// Of the contact that stands for all of them.
+    pub id: Uuid,
+    /// What is known.
+    pub details: ContactDetails,
+    /// Its chats on all channels, the oldest first; the first hundred.
+    pub chats: Vec<ChatRow>,
+}
+
+/// The contact that stands for this one. A circle, which two merges at the same moment may make, stands for its least id.
+fn root(connection: &Connection, workspace: Uuid, contact_id: Uuid) -> rusqlite::Result<Uuid> {
+    let mut statement =
+        connection.prepare_cached("SELECT merged_into FROM contact WHERE id = ?1 AND workspace = ?2")?;
+    let mut passed = vec![contact_id];
+    let mut current = contact_id;
+    while passed.len() < CHAIN_MAX {
+        let next: Option<Option<[u8; 16]>> = statement
+            .query_row(params![current.as_bytes(), workspace.as_bytes()], |row| row.get(0))
+            .optional()?;
+        let Some(next) = next.flatten().map(Uuid::from_bytes) else {
+            return Ok(current);
+        };
+        if let Some(begin) = passed.iter().position(|passed| *passed == next) {
+            let circle = passed.get(begin..).unwrap_or_default();
+            return Ok(circle.iter().min().copied().unwrap_or(next));
+        }
+        passed.push(next);
+        current = next;
+    }
+    Ok(current)
+}
+
+/// Every contact that this one stands for, itself first.
+fn merged(connection: &Connection, workspace: Uuid, root: Uuid) -> Result<Vec<Uuid>, ReadError> {
+    let mut ids = vec![root];
+    let mut at = 0;
+    while let Some(id) = ids.get(at).copied() {
+        let found = all(
+            connection,
+            "SELECT id FROM contact WHERE merged_into = ?1 AND workspace = ?2",
+            params![id.as_bytes(), workspace.as_bytes()],
+            |row| bytes(row, 0),
+        )?;
+        for id in found {
+            if ids.len() < CHATS_MAX && !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        at = at.saturating_add(1);
+    }
+    Ok(ids)
+}
+
+fn contact(connection: &Connection, workspace: Uuid, contact_id: Uuid) -> Result<Option<ContactRow>, ReadError> {
+    let id = root(connection, workspace, contact_id)?;
+    let known: Option<Contact> = connection
+        .prepare_cached("SELECT body FROM contact WHERE id = ?1 AND workspace = ?2")?
+        .query_row(params![id.as_bytes(), workspace.as_bytes()], |row| parsed(row, 0))
+        .optional()?;
+    let sql = format!("{CHAT} WHERE contact = ?1 AND workspace = ?2");
+    let mut chats = Vec::new();
+    for id in merged(connection, workspace, id)? {
+        let found = all(connection, &sql, params![id.as_bytes(), workspace.as_bytes()], chat)?;
+        chats.extend(found);
+    }
+    if known.is_none() && chats.is_empty() {
+        return Ok(None);
+    }
+    chats.sort_by_key(|chat| (chat.created_at, chat.id));
+    chats.truncate(CHATS_MAX);
+    Ok(Some(ContactRow {
+        id,
+        details: known.map(|contact| contact.details).unwrap_or_default(),
+        chats,
+    }))
+}
+
+/// Which comments and reviews.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "as in the API")]
+pub struct PostFilter {
+    pub kind: Option<PostKind>,
+    pub channel_id: Option<Uuid>,
+}
+
+impl View {
+    /// A contact of the workspace by its own id or that of one that was merged into it.
+    ///
+    /// # Errors
+    /// What SQLite says; so for every question.
+    pub async fn contact(&self, workspace: Uuid, contact_id: Uuid) -> Result<Option<ContactRow>, ReadError> {
+        self.ask(move |connection| contact(connection, workspace, contact_id))
+            .await
+    }
+
+    /// A comment or review.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn post(&self, workspace: Uuid, id: Uuid) -> Result<Option<PostRow>, ReadError> {
+        self.ask(move |connection| {
+            let mut statement = connection.prepare_cached("SELECT body FROM post WHERE id = ?1 AND workspace = ?2")?;
+            let found = statement.query_row(params![id.as_bytes(), workspace.as_bytes()], |row| parsed(row, 0));
+            Ok(found.optional()?)
+        })
+        .await
+    }
+
+    /// One page of comments and reviews, the newest first.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn posts(
+        &self,
+        workspace: Uuid,
+        filter: PostFilter,
+        after: Option<TicketKey>,
+        limit: usize,
+    ) -> Result<Page<PostRow>, ReadError> {
+        self.ask(move |connection| {
+            let before = after.map_or((i64::MAX, vec![0xff; 16]), |key| {
+                (signed(key.at), key.id.as_bytes().to_vec())
+            });
+            let rows = all(
+                connection,
+                "SELECT body FROM post WHERE workspace = ?1 AND (created_at, id) < (?2, ?3)
+                   AND (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR channel = ?5)
+                 ORDER BY created_at DESC, id DESC LIMIT ?6",
+                params![
+                    workspace.as_bytes(),
+                    before.0,
+                    before.1,
+                    filter.kind.map(PostKind::name),
+                    filter.channel_id.as_ref().map(Uuid::as_bytes),
+                    limit_plus_one(limit)
+                ],
+                |row| parsed(row, 0),
+            )?;
+            Ok(Page::cut(rows, &Range::Forward { after, limit }))
+        })
+        .await
+    }
+
+    /// Open tickets that nobody has, the longest waiting first; not those of removed chats and of responders.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn waiting(
+        &self,
+        workspace: Uuid,
+        after: Option<TicketKey>,
+        limit: usize,
+    ) -> Result<Vec<(TicketRow, Uuid)>, ReadError> {
+        self.ask(move |connection| {
+            let after = after.map_or((-1, Vec::new()), |key| (signed(key.at), key.id.as_bytes().to_vec()));
+            all(
+                connection,
+                "SELECT t.chat, t.body, t.channel FROM ticket t JOIN chat c ON c.id = t.chat
+                 WHERE t.workspace = ?1 AND t.assignee IS NULL AND t.status <> 'INACTIVE'
+                   AND (t.opened_at, t.id) > (?2, ?3) AND t.removed = 0 AND c.owned = 0 AND c.blocked = 0
+                 ORDER BY t.opened_at, t.id LIMIT ?4",
+                params![
+                    workspace.as_bytes(),
+                    after.0,
+                    after.1,
+                    i64::try_from(limit).unwrap_or(i64::MAX)
+                ],
+                |row| Ok((ticket(row)?, bytes(row, 2)?)),
+            )
+        })
+        .await
+    }
+
+    /// Open tickets that an agent has.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn held(&self, workspace: Uuid, agent_id: Uuid, limit: usize) -> Result<Vec<TicketRow>, ReadError> {
+        self.ask(move |connection| {
+            all(
+                connection,
+                "SELECT chat, body FROM ticket
+                 WHERE workspace = ?1 AND assignee = ?2 AND status <> 'INACTIVE' LIMIT ?3",
+                params![
+                    workspace.as_bytes(),
+                    agent_id.as_bytes(),
+                    i64::try_from(limit).unwrap_or(i64::MAX)
+                ],
+                ticket,
+            )
+        })
+        .await
+    }
+}
