@@ -27,9 +27,7 @@ use std::sync::Arc;
 use switchboard::domain::command::Incoming;
 use switchboard::domain::event::Profile;
 use switchboard::domain::message::Content;
-use switchboard::domain::{
-    Actor, ActorKind, Aggregate, Chat, ChatCommand, ChatCommandBody, DedupeKey, Rulebook, id,
-};
+use switchboard::domain::{Actor, ActorKind, Aggregate, Chat, ChatCommand, ChatCommandBody, DedupeKey, Rulebook, id};
 use switchboard::router::Policies;
 use switchboard::store::{Commit, KeyWrite};
 use uuid::Uuid;

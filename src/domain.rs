@@ -11,6 +11,7 @@ pub mod contact;
 pub mod decision;
 pub mod desk;
 pub mod event;
+pub mod field;
 pub mod id;
 pub mod incoming;
 pub mod message;

@@ -4,9 +4,9 @@ pub mod telegram;
 
 use subtle::ConstantTimeEq as _;
 
+use crate::domain::DedupeKey;
 use crate::domain::command::Incoming;
 use crate::domain::id::sha256_hex;
-use crate::domain::DedupeKey;
 use crate::domain::message::Amendment;
 
 /// What one request of a provider asks for.

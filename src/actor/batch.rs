@@ -76,7 +76,9 @@ impl<A: Served> Plan<A> {
         if let Some(first) = known {
             return Verdict::RepeatOf(*first);
         }
-        if !self.is_looked_up(command, seen) || self.events.len().saturating_add(EVENTS_OF_A_COMMAND_MAX) > COMMIT_EVENTS_MAX {
+        if !self.is_looked_up(command, seen)
+            || self.events.len().saturating_add(EVENTS_OF_A_COMMAND_MAX) > COMMIT_EVENTS_MAX
+        {
             return Verdict::Later;
         }
         match self.state.decide(command, policy, now) {

@@ -5,9 +5,11 @@
     reason = "the derive asks for async resolvers, also where nothing waits"
 )]
 
+pub mod chat;
 pub mod contact;
 pub mod input;
 pub mod kind;
+pub mod list;
 mod loader;
 pub mod message;
 mod mutation;

@@ -390,7 +390,11 @@ impl Profile {
     /// [`Rejection::InvalidInput`] naming the field.
     pub fn check(&self) -> Result<(), Rejection> {
         check_text("owner.name", self.name.as_deref().unwrap_or_default(), NAME_MAX_BYTES)?;
-        check_text("owner.avatar", self.avatar.as_deref().unwrap_or_default(), URL_MAX_BYTES)
+        check_text(
+            "owner.avatar",
+            self.avatar.as_deref().unwrap_or_default(),
+            URL_MAX_BYTES,
+        )
     }
 }
 

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::aggregate::{Aggregate, Decided};
 use super::command::{NAME_MAX_BYTES, TEXT_MAX_BYTES, Wish, check_name, check_text};
 use super::event::EventBody;
-use super::workspace::FieldTarget;
+use super::field::FieldTarget;
 use super::{Event, Millis, Rejection, Rulebook};
 
 /// The most emails, phones or additional ids of one contact.
@@ -153,10 +153,7 @@ impl Contact {
             ContactCommandBody::Update(patch) => self.details.patched(patch),
             ContactCommandBody::Absorb(other) => self.details.joined(other),
             ContactCommandBody::SetField { field_id, value } => {
-                rules
-                    .workspace
-                    .field(*field_id, FieldTarget::Contact)?
-                    .check(value)?;
+                rules.workspace.field(*field_id, FieldTarget::Contact)?.check(value)?;
                 let mut details = self.details.clone();
                 if value.is_null() {
                     details.fields.remove(field_id);

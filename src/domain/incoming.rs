@@ -1,7 +1,7 @@
 //! What an incoming message does: the rules in their order, and nothing but the rules.
 
-use super::policy::InboundMode;
 use super::decision::{Decision, Rule, Trace};
+use super::policy::InboundMode;
 use super::ticket::{Reason, Status};
 use super::{ChannelPolicy, Chat, Millis};
 

@@ -136,10 +136,7 @@ impl Team {
                 return Err(Rejection::NotFound { what: "agent" });
             }
             if !(1..=WEIGHT_MAX).contains(&member.weight) {
-                return Err(Rejection::invalid(
-                    "input.members.weight",
-                    format!("1 to {WEIGHT_MAX}"),
-                ));
+                return Err(Rejection::invalid("input.members.weight", format!("1 to {WEIGHT_MAX}")));
             }
             let before = self.members.iter().take(place);
             if before.into_iter().any(|other| other.agent_id == member.agent_id) {

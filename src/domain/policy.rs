@@ -110,7 +110,10 @@ pub type Patch<T> = Option<Option<T>>;
 /// What a channel sets itself; what it leaves out comes from the workspace.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-#[expect(missing_docs, reason = "as in ChannelPolicy; `Some(None)` is null, `None` as the workspace says")]
+#[expect(
+    missing_docs,
+    reason = "as in ChannelPolicy; `Some(None)` is null, `None` as the workspace says"
+)]
 pub struct PolicyPatch {
     #[serde(skip_serializing_if = "Option::is_none", with = "nested")]
     pub restore_period_ms: Patch<Millis>,

@@ -1,13 +1,12 @@
 //! A workspace's settings, under the same rules as a chat.
 
-use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::aggregate::{Aggregate, Decided};
-use super::command::{Wish, check_name, check_text};
+use super::command::{Wish, check_name};
 use super::event::EventBody;
+use super::field::{Field, FieldTarget, Tag};
 use super::people::{Agent, Availability, Responder, Team};
 use super::schedule::Schedule;
 use super::{ChannelPolicy, Event, Millis, PolicyPatch, Rejection};
@@ -24,10 +23,6 @@ pub const RESPONDERS_MAX: usize = 500;
 pub const TAGS_MAX: usize = 2_000;
 /// The most fields of one workspace.
 pub const FIELDS_MAX: usize = 200;
-/// The most options of one field.
-pub const OPTIONS_MAX: usize = 200;
-/// The longest text in a field, in bytes.
-pub const FIELD_TEXT_MAX_BYTES: usize = 4_096;
 /// The most API keys of one workspace.
 pub const KEYS_MAX: usize = 1_000;
 
@@ -67,95 +62,6 @@ pub struct Channel {
     /// SHA-256 of the secret that the provider's requests carry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hook_secret_hash: Option<String>,
-}
-
-/// A label for tickets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Tag {
-    /// Unique.
-    pub id: Uuid,
-    /// To show.
-    pub name: String,
-}
-
-/// What a field takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum FieldKind {
-    /// A string of at most [`FIELD_TEXT_MAX_BYTES`].
-    Text,
-    /// A finite number.
-    Number,
-    /// One of the field's options.
-    Select,
-    /// A day, as `2026-11-21`.
-    Date,
-    /// True or false.
-    Checkbox,
-}
-
-/// What a field is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum FieldTarget {
-    /// Tickets.
-    Ticket,
-    /// Contacts.
-    Contact,
-}
-
-/// A field that the workspace defined.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Field {
-    /// Unique.
-    pub id: Uuid,
-    /// To show.
-    pub name: String,
-    /// What it takes; fixed.
-    pub kind: FieldKind,
-    /// What it is of; fixed.
-    pub target: FieldTarget,
-    /// Of a SELECT: 1 to [`OPTIONS_MAX`]; otherwise none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub options: Vec<String>,
-}
-
-impl Field {
-    fn check_definition(&self) -> Result<(), Rejection> {
-        check_name("input.name", &self.name)?;
-        let count = self.options.len();
-        if (self.kind == FieldKind::Select) != (1..=OPTIONS_MAX).contains(&count) {
-            return Err(Rejection::invalid(
-                "input.options",
-                format!("1 to {OPTIONS_MAX} for a SELECT, otherwise none"),
-            ));
-        }
-        let mut options = self.options.iter();
-        options.try_for_each(|option| check_name("input.options", option))
-    }
-
-    /// Refuses a value that is not of the field's kind. Null takes the value away.
-    ///
-    /// # Errors
-    /// [`Rejection::InvalidInput`] naming what was expected.
-    pub fn check(&self, value: &Value) -> Result<(), Rejection> {
-        let expected = match (self.kind, value) {
-            (_, Value::Null)
-            | (FieldKind::Checkbox, Value::Bool(_))
-            | (FieldKind::Number, Value::Number(_)) => return Ok(()),
-            (FieldKind::Text, Value::String(text)) => return check_text("value", text, FIELD_TEXT_MAX_BYTES),
-            (FieldKind::Select, Value::String(text)) if self.options.contains(text) => return Ok(()),
-            (FieldKind::Date, Value::String(text)) if text.len() == 10 && text.parse::<Date>().is_ok() => return Ok(()),
-            (FieldKind::Text, _) => "a string, or null".to_owned(),
-            (FieldKind::Number, _) => "a number, or null".to_owned(),
-            (FieldKind::Checkbox, _) => "true, false or null".to_owned(),
-            (FieldKind::Date, _) => "a day as 2026-11-21, or null".to_owned(),
-            (FieldKind::Select, _) => format!("one of {}, or null", self.options.join(", ")),
-        };
-        Err(Rejection::invalid("value", expected))
-    }
 }
 
 /// An API key; its secret is not kept, only its SHA-256.
@@ -461,7 +367,10 @@ impl Workspace {
             Setting::Field(to) => {
                 let from = known(by_id(&self.fields, to.id, |field| field.id), "field")?;
                 if (from.kind, from.target) != (to.kind, to.target) {
-                    return Err(Rejection::invalid("input.kind", "the kind and target that the field has"));
+                    return Err(Rejection::invalid(
+                        "input.kind",
+                        "the kind and target that the field has",
+                    ));
                 }
                 let id = to.id;
                 ((from != to).then_some(EventBody::FieldUpdated { from, to }), id)

@@ -141,7 +141,10 @@ fn advance(heads: &mut Heads, records: &[Record]) {
 
 /// Makes entries visible: first the settings that they changed, then the entries, then the news of them.
 async fn publish(shared: &Shared, entries: Vec<Entry>, heads: Heads) -> Result<(), LiveError> {
-    if entries.iter().any(|entry| entry.record.event.body.scope() == Scope::Workspace) {
+    if entries
+        .iter()
+        .any(|entry| entry.record.event.body.scope() == Scope::Workspace)
+    {
         refresh_settings(shared).await?;
     }
     let last = entries.last().map(|entry| entry.ordinal);

@@ -55,6 +55,13 @@ pub(super) struct Assigner {
     desks: HashMap<DeskOf, Desk>,
     /// Workspaces in which something may be given.
     changed: HashSet<Uuid>,
+    /// Workspaces whose desks are kept.
+    given_in: HashSet<Uuid>,
+}
+
+fn gives(workspace: &Workspace) -> bool {
+    let mut channels = workspace.channels.iter();
+    channels.any(|channel| channel.policy.assignment.unwrap_or(workspace.policy.assignment) != AssignmentMode::Manual)
 }
 
 /// What became of an attempt to give a ticket.
@@ -71,6 +78,7 @@ impl Assigner {
             processes,
             desks: HashMap::new(),
             changed: HashSet::new(),
+            given_in: HashSet::new(),
         }
     }
 
@@ -114,25 +122,27 @@ impl Assigner {
         }
     }
 
-    /// Every workspace in which tickets are given at all.
+    /// Workspaces in which tickets are given by themselves; in others nobody keeps count.
     fn look_everywhere(&mut self) {
         let settings = self.processes.live.settings();
-        let manual = |workspace: &Workspace| {
-            let mut channels = workspace.channels.iter();
-            channels.all(|channel| channel.policy.over(&workspace.policy).assignment == AssignmentMode::Manual)
-        };
-        let giving = settings.workspaces().filter(|workspace| !manual(workspace));
+        let giving = settings.workspaces().filter(|workspace| gives(workspace));
         self.changed.extend(giving.map(|workspace| workspace.id));
+    }
+
+    fn gives_in(&self, workspace_id: Uuid) -> bool {
+        let settings = self.processes.live.settings();
+        settings
+            .workspace(workspace_id)
+            .is_some_and(|workspace| gives(workspace))
     }
 
     /// Takes in an event and all that wait after it; whether some were missed.
     async fn take_in(&mut self, tail: &mut Tail, first: &Event) -> Result<bool, LiveError> {
         let mut wishes = BTreeMap::new();
-        self.note(first, &mut wishes);
-        let mut missed = false;
+        let mut missed = self.note(first, &mut wishes);
         for _ in 0..NEWS_MAX {
             match tail.next().now_or_never() {
-                Some(Ok(Some(Step::Entry(entry, _)))) => self.note(&entry.record.event, &mut wishes),
+                Some(Ok(Some(Step::Entry(entry, _)))) => missed |= self.note(&entry.record.event, &mut wishes),
                 Some(Ok(Some(Step::Gap(..)))) => missed = true,
                 Some(Err(error)) => return Err(error),
                 Some(Ok(None)) | None => break,
@@ -142,9 +152,14 @@ impl Assigner {
         Ok(missed)
     }
 
-    /// What an event changes: a desk, or what may be given.
-    fn note(&mut self, event: &Event, wishes: &mut BTreeMap<(DeskOf, Uuid), bool>) {
+    /// What an event changes: a desk, or what may be given. Whether desks are to be looked over after it, since tickets
+    /// may be given now that were not counted before.
+    fn note(&mut self, event: &Event, wishes: &mut BTreeMap<(DeskOf, Uuid), bool>) -> bool {
         let workspace_id = event.workspace_id;
+        if !self.gives_in(workspace_id) {
+            self.given_in.remove(&workspace_id);
+            return false;
+        }
         match event.body.scope() {
             Scope::Workspace => {
                 self.changed.insert(workspace_id);
@@ -157,10 +172,12 @@ impl Assigner {
             }
             Scope::Contact | Scope::Post => {}
         }
+        self.given_in.insert(workspace_id)
     }
 
     fn note_desk(&mut self, event: &Event) {
-        let (EventBody::AgentReserved { agent_id, .. } | EventBody::AgentReleased { agent_id, .. }) = &event.body else {
+        let (EventBody::AgentReserved { agent_id, .. } | EventBody::AgentReleased { agent_id, .. }) = &event.body
+        else {
             return;
         };
         if matches!(event.body, EventBody::AgentReleased { .. }) {
@@ -283,12 +300,7 @@ impl Assigner {
         Ok(())
     }
 
-    async fn give(
-        &mut self,
-        workspace_id: Uuid,
-        row: &TicketRow,
-        policy: &ChannelPolicy,
-    ) -> Result<Given, LiveError> {
+    async fn give(&mut self, workspace_id: Uuid, row: &TicketRow, policy: &ChannelPolicy) -> Result<Given, LiveError> {
         let ticket_id = row.ticket.id;
         for (agent_id, floor, stride) in self.candidates(workspace_id, &row.ticket, policy).await? {
             let desk_of = (workspace_id, agent_id);
@@ -352,9 +364,16 @@ impl Assigner {
         let Some(workspace) = settings.workspace(workspace_id) else {
             return Ok(Vec::new());
         };
-        let team = ticket.team_id.or(policy.default_team_id).and_then(|id| workspace.team(id));
+        let team = ticket
+            .team_id
+            .or(policy.default_team_id)
+            .and_then(|id| workspace.team(id));
         let members: Vec<(Uuid, u32)> = match team {
-            Some(team) => team.members.iter().map(|member| (member.agent_id, member.weight)).collect(),
+            Some(team) => team
+                .members
+                .iter()
+                .map(|member| (member.agent_id, member.weight))
+                .collect(),
             None => workspace.agents.iter().map(|agent| (agent.id, 1)).collect(),
         };
         let now = self.processes.clock.now();
@@ -395,17 +414,21 @@ impl Assigner {
         let settings = self.processes.live.settings();
         let view = self.processes.live.view().clone();
         let now = self.processes.clock.now();
-        for workspace in settings.workspaces() {
+        for workspace in settings.workspaces().filter(|workspace| gives(workspace)) {
+            self.given_in.insert(workspace.id);
             for agent in &workspace.agents {
                 let desk_of = (workspace.id, agent.id);
-                let held = view.held(workspace.id, agent.id, crate::domain::desk::PLACES_MAX).await?;
+                let held = view
+                    .held(workspace.id, agent.id, crate::domain::desk::PLACES_MAX)
+                    .await?;
                 let held: HashSet<Uuid> = held.into_iter().map(|row| row.ticket.id).collect();
                 let desk = self.read_desk(desk_of).await?;
                 let unanswered = desk.tickets.iter().filter(|(ticket_id, since)| {
                     !held.contains(ticket_id) && since.saturating_add(UNANSWERED_MS) <= now
                 });
-                let mut wishes: BTreeMap<(DeskOf, Uuid), bool> =
-                    unanswered.map(|(ticket_id, _)| ((desk_of, *ticket_id), false)).collect();
+                let mut wishes: BTreeMap<(DeskOf, Uuid), bool> = unanswered
+                    .map(|(ticket_id, _)| ((desk_of, *ticket_id), false))
+                    .collect();
                 let uncounted = held.iter().filter(|ticket_id| !desk.tickets.contains_key(ticket_id));
                 wishes.extend(uncounted.map(|ticket_id| ((desk_of, *ticket_id), true)));
                 self.desks.insert(desk_of, desk);

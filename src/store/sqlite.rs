@@ -120,10 +120,16 @@ fn lock(path: &Path) -> Result<File, StoreError> {
 /// Refuses a file that another format was written to.
 fn check_format(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let is_new: bool = connection
-        .query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'aggregate')", [], |row| row.get(0))
+        .query_row(
+            "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'aggregate')",
+            [],
+            |row| row.get(0),
+        )
         .map_err(unavailable)?;
     if is_new {
-        return connection.pragma_update(None, "user_version", FORMAT).map_err(unavailable);
+        return connection
+            .pragma_update(None, "user_version", FORMAT)
+            .map_err(unavailable);
     }
     let format: u32 = connection
         .pragma_query_value(None, "user_version", |row| row.get(0))

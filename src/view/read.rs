@@ -165,7 +165,10 @@ fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
     }
     if let Some(status) = row.get::<_, Option<String>>(7)? {
         let known = MessageStatus::REPORTED.into_iter();
-        message.status = known.into_iter().find(|known| known.name() == status).unwrap_or(message.status);
+        message.status = known
+            .into_iter()
+            .find(|known| known.name() == status)
+            .unwrap_or(message.status);
     }
     if let Some(external_id) = row.get(8)? {
         message.external_id = Some(external_id);
@@ -188,13 +191,14 @@ fn add_reactions(connection: &Connection, rows: &mut [MessageRow]) -> Result<(),
         "SELECT body, emoji, at FROM reaction WHERE chat = ?1 AND seq = ?2 AND emoji <> '' ORDER BY at, author LIMIT ?3",
     )?;
     for row in rows {
-        let reactions = statement.query_map(params![row.chat_id.as_bytes(), signed(row.seq), REACTIONS_MAX], |row| {
-            Ok(Reaction {
-                author: parsed(row, 0)?,
-                emoji: row.get(1)?,
-                at: number(row, 2)?,
-            })
-        })?;
+        let reactions =
+            statement.query_map(params![row.chat_id.as_bytes(), signed(row.seq), REACTIONS_MAX], |row| {
+                Ok(Reaction {
+                    author: parsed(row, 0)?,
+                    emoji: row.get(1)?,
+                    at: number(row, 2)?,
+                })
+            })?;
         row.reactions = reactions.collect::<rusqlite::Result<_>>()?;
     }
     Ok(())

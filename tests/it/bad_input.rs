@@ -106,7 +106,7 @@ async fn every_bad_argument_is_named_and_nothing_is_stored() {
         (
             format!("mutation {{ takeTicket(ticketId: \"{UNKNOWN}\", agentId: \"{UNKNOWN}\") {{ cursor }} }}"),
             "NOT_FOUND",
-            "agent",
+            "ticket",
         ),
         (
             format!("mutation {{ closeTicket(ticketId: \"{UNKNOWN}\") {{ cursor }} }}"),

@@ -19,7 +19,12 @@ const DAY: u64 = 86_400_000;
 fn command(number: u64, body: ChatCommandBody) -> ChatCommand {
     ChatCommand {
         origin: Some((Uuid::nil(), "ada".into())),
-        ..ChatCommand::new(Uuid::from_u128(number.into()), id::first_workspace(), Actor::system(), body)
+        ..ChatCommand::new(
+            Uuid::from_u128(number.into()),
+            id::first_workspace(),
+            Actor::system(),
+            body,
+        )
     }
 }
 
@@ -94,7 +99,11 @@ impl Case {
     fn decide(&self) -> ((Decision, Rule, Option<u64>, Option<u64>), Chat) {
         let decided = self
             .chat
-            .decide(&command(2, receive(self.sent_at)), &self.policy.clone().into(), self.now)
+            .decide(
+                &command(2, receive(self.sent_at)),
+                &self.policy.clone().into(),
+                self.now,
+            )
             .unwrap();
         let trace = decided.receipt.trace.unwrap();
         (

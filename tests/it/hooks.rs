@@ -142,14 +142,29 @@ async fn an_edit_replaces_the_text() {
     said.as_object_mut().unwrap().remove("edited_message");
     said["update_id"] = json!(1);
     said["message"]["text"] = json!("before");
-    assert_eq!(
-        bot.update(&edit).await["decision"],
-        "IGNORED",
-        "nothing is known to edit yet"
-    );
     assert_eq!(bot.update(&said).await["decision"], "CREATED");
     assert_eq!(bot.update(&edit).await["decision"], "EDITED");
     assert_eq!(bot.update(&edit).await["decision"], "DUPLICATE");
+    assert_edited(&bot, &edit).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_comes_before_its_message_waits_for_it() {
+    let bot = Bot::start().await;
+    let edit = fixture("edited_message");
+    let mut said = edit.clone();
+    said["message"] = edit["edited_message"].clone();
+    said.as_object_mut().unwrap().remove("edited_message");
+    said["update_id"] = json!(1);
+    said["message"]["text"] = json!("before");
+    assert_eq!(bot.update(&edit).await["decision"], "PARKED");
+    assert!(bot.tickets().await.is_empty());
+    assert_eq!(bot.update(&edit).await["decision"], "DUPLICATE");
+    assert_eq!(bot.update(&said).await["decision"], "CREATED");
+    assert_edited(&bot, &edit).await;
+}
+
+async fn assert_edited(bot: &Bot, edit: &Value) {
     let tickets = bot.tickets().await;
     let messages = tickets[0]["messages"]["edges"].as_array().unwrap();
     assert_eq!(messages.len(), 1);

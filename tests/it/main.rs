@@ -35,6 +35,7 @@ mod clients;
 mod crash;
 mod decisions;
 mod hooks;
+mod model;
 mod ordering;
 mod program;
 mod streams;

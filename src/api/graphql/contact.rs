@@ -3,13 +3,14 @@
 use async_graphql::{Context, Object, Result, SimpleObject};
 use uuid::Uuid;
 
+use super::chat::{Chat, Owner, owner};
 use super::kind::PostKind;
 use super::loader::{self, missing, principal, services};
 use super::message::{Attachment, attachments};
 use super::receipt::Receipt;
 use super::scalar::DateTime;
 use super::setting::{self, Channel, FieldValue};
-use super::ticket::{Chat, Owner, Ticket, owner};
+use super::ticket::Ticket;
 use crate::domain;
 use crate::view::ContactRow;
 

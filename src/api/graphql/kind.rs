@@ -226,7 +226,7 @@ pub enum Day {
 
 /// What a field takes.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[graphql(remote = "crate::domain::workspace::FieldKind")]
+#[graphql(remote = "crate::domain::field::FieldKind")]
 pub enum FieldKind {
     /// A string of at most 4,096 bytes.
     Text,
@@ -242,7 +242,7 @@ pub enum FieldKind {
 
 /// What a field is of.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[graphql(remote = "crate::domain::workspace::FieldTarget")]
+#[graphql(remote = "crate::domain::field::FieldTarget")]
 pub enum FieldTarget {
     /// Tickets.
     Ticket,

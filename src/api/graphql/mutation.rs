@@ -50,9 +50,9 @@ fn is_known(workspace: &Workspace, body: &ChatCommandBody) -> bool {
         ChatCommandBody::Handover { team_id, .. } => team(*team_id),
         ChatCommandBody::TakeoverChat { agent_id } => agent(Some(*agent_id)),
         ChatCommandBody::Ticket { action, .. } => match action {
-            TicketAction::Take { agent_id } | TicketAction::Offer { agent_id } | TicketAction::Takeover { agent_id } => {
-                agent(Some(*agent_id))
-            }
+            TicketAction::Take { agent_id }
+            | TicketAction::Offer { agent_id }
+            | TicketAction::Takeover { agent_id } => agent(Some(*agent_id)),
             TicketAction::Assign { agent_id, team_id } => agent(agent_id.flatten()) && team(team_id.flatten()),
             TicketAction::AddTag(id) => workspace.tag(*id).is_some(),
             TicketAction::SetField { field_id, .. } => workspace.fields.iter().any(|field| field.id == *field_id),

@@ -6,14 +6,16 @@ use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::{Context, Object, Result};
 use uuid::Uuid;
 
+use super::chat::Chat;
 use super::contact::{Contact, Post};
 
 use super::input::TicketFilterInput;
 use super::kind::{PostKind, TicketOrder};
+use super::list::{TicketConnection, tickets};
 use super::loader::{self, missing, principal, services};
 use super::page::{PageArguments, connection, cost};
 use super::setting::{self, Agent, Channel, ChannelPolicy, Field, Responder, Tag, Team};
-use super::ticket::{self, Chat, Ticket, TicketConnection};
+use super::ticket::Ticket;
 use crate::api::error::ApiError;
 use crate::domain;
 use crate::view::page::{Range, TicketKey};
@@ -50,7 +52,7 @@ impl Query {
         let filter = filter.unwrap_or_default().into_filter();
         let order = order_by.map_or_else(view::TicketOrder::default, Into::into);
         let page = PageArguments::forward(first, after);
-        ticket::tickets(ctx, filter.map_err(ApiError::from)?, order, page).await
+        tickets(ctx, filter.map_err(ApiError::from)?, order, page).await
     }
 
     /// One chat.
@@ -95,7 +97,10 @@ impl Query {
         };
         let workspace = principal(ctx)?.workspace_id;
         let view = services(ctx)?.view().await;
-        let found = view.posts(workspace, filter, after, limit).await.map_err(ApiError::from)?;
+        let found = view
+            .posts(workspace, filter, after, limit)
+            .await
+            .map_err(ApiError::from)?;
         Ok(connection(found, EmptyFields, |post| {
             let key = TicketKey {
                 at: post.created_at,

@@ -2,11 +2,12 @@
 
 use async_graphql::{Context, Object, Result, SimpleObject};
 
+use super::chat::Chat;
 use super::kind::Decision;
 use super::loader::{self, missing, services};
 use super::message::Message;
 use super::scalar::CursorText;
-use super::ticket::{Chat, DecisionTrace, Ticket};
+use super::ticket::{DecisionTrace, Ticket};
 use crate::actor::Answer;
 use crate::api::error::ApiError;
 use crate::domain::{self, id};

@@ -262,8 +262,8 @@ pub struct Tag {
     pub name: String,
 }
 
-impl From<domain::workspace::Tag> for Tag {
-    fn from(tag: domain::workspace::Tag) -> Self {
+impl From<domain::field::Tag> for Tag {
+    fn from(tag: domain::field::Tag) -> Self {
         Self {
             id: tag.id,
             name: tag.name,
@@ -286,8 +286,8 @@ pub struct Field {
     pub options: Vec<String>,
 }
 
-impl From<domain::workspace::Field> for Field {
-    fn from(field: domain::workspace::Field) -> Self {
+impl From<domain::field::Field> for Field {
+    fn from(field: domain::field::Field) -> Self {
         Self {
             id: field.id,
             name: field.name,

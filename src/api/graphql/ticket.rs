@@ -1,51 +1,21 @@
-//! Chats and tickets.
+//! Tickets.
 
 use std::sync::Arc;
 
-use async_graphql::connection::{Connection, EmptyFields};
+use async_graphql::connection::Connection;
 use async_graphql::{Context, Object, Result, SimpleObject};
 use uuid::Uuid;
 
-use super::contact::Contact;
-use super::kind::{ChannelType, Circumstance, Decision, Priority, TicketReason, TicketStatus};
+use super::chat::Chat;
+use super::kind::{Circumstance, Decision, Priority, TicketReason, TicketStatus};
+use super::list::{events, messages};
 use super::loader::{self, missing, principal, services};
 use super::message::{Event, Message};
-use super::page::{PageArguments, connection, cost};
+use super::page::{PageArguments, cost};
 use super::scalar::{DateTime, float, int};
-use super::setting::{self, Agent, Channel, FieldValue, Responder, Tag, Team};
-use crate::api::error::ApiError;
+use super::setting::{self, Agent, FieldValue, Tag, Team};
 use crate::domain::{self, id};
-use crate::live::Cursor;
-use crate::view::page::{TicketKey, encode_seq};
-use crate::view::{ChatRow, TicketFilter, TicketOrder, TicketRow};
-
-/// The person outside, as one channel knows them.
-#[derive(Clone, Debug, SimpleObject)]
-pub struct Owner {
-    /// The provider's id of the person.
-    pub external_id: String,
-    /// What the provider calls them.
-    pub name: Option<String>,
-    /// A URL.
-    pub avatar: Option<String>,
-    /// The channel's type.
-    pub channel_type: ChannelType,
-    /// Their messages are stored and bother nobody.
-    pub blocked: bool,
-}
-
-/// A chat's owner.
-pub(super) fn owner(ctx: &Context<'_>, chat: &ChatRow) -> Result<Owner> {
-    let settings = services(ctx)?.live.settings();
-    let (_, channel) = settings.channel(chat.channel_id).ok_or_else(missing)?;
-    Ok(Owner {
-        external_id: chat.external_id.clone(),
-        name: chat.name.clone(),
-        avatar: chat.avatar.clone(),
-        channel_type: channel.kind.into(),
-        blocked: chat.blocked,
-    })
-}
+use crate::view::TicketRow;
 
 /// What the owner thinks of how they were served.
 #[derive(Clone, Debug, SimpleObject)]
@@ -87,10 +57,6 @@ fn agent(ctx: &Context<'_>, agent_id: Option<Uuid>) -> Result<Option<Agent>> {
     Ok(found.cloned().map(|agent| setting::agent(agent, now)))
 }
 
-/// The lasting link of one channel and one owner; never ends.
-#[derive(Clone, Debug)]
-pub struct Chat(pub(super) ChatRow);
-
 /// Why an incoming message did what it did.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct DecisionTrace {
@@ -115,197 +81,6 @@ impl From<domain::Trace> for DecisionTrace {
             elapsed_ms: trace.elapsed_ms.map(float),
             at: DateTime(trace.at),
         }
-    }
-}
-
-/// How many there are.
-#[derive(Clone, Debug)]
-pub struct TicketTotal(pub(super) TicketFilter);
-
-#[Object]
-impl TicketTotal {
-    /// How many tickets match; 10000 stands for 10,000 or more.
-    async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        let workspace = principal(ctx)?.workspace_id;
-        let view = services(ctx)?.view().await;
-        let total = view.ticket_total(workspace, self.0.clone()).await;
-        Ok(int(total.map_err(ApiError::from)?))
-    }
-}
-
-/// One page of tickets.
-pub(super) type TicketConnection = Connection<String, Ticket, TicketTotal, EmptyFields>;
-
-pub(super) async fn tickets(
-    ctx: &Context<'_>,
-    filter: TicketFilter,
-    order: TicketOrder,
-    page: PageArguments,
-) -> Result<TicketConnection> {
-    let range = page.range(TicketKey::decode).map_err(ApiError::from)?;
-    let workspace = principal(ctx)?.workspace_id;
-    let view = services(ctx)?.view().await;
-    let found = view.tickets(workspace, filter.clone(), order, range).await;
-    let found = found.map_err(ApiError::from)?;
-    Ok(connection(found, TicketTotal(filter), |row| {
-        (order.key(&row.ticket).encode(), Ticket(row))
-    }))
-}
-
-async fn messages(
-    ctx: &Context<'_>,
-    (chat_id, ticket_number): (Uuid, Option<u32>),
-    page: PageArguments,
-) -> Result<Connection<String, Message>> {
-    let range = page.seqs().map_err(ApiError::from)?;
-    let view = services(ctx)?.view().await;
-    let found = view.messages(chat_id, ticket_number, range).await;
-    let found = found.map_err(ApiError::from)?;
-    Ok(connection(found, EmptyFields, |row| {
-        (encode_seq(row.seq), Message(row))
-    }))
-}
-
-async fn events(
-    ctx: &Context<'_>,
-    (chat_id, ticket_number): (Uuid, Option<u32>),
-    page: PageArguments,
-) -> Result<Connection<String, Event>> {
-    let range = page.seqs().map_err(ApiError::from)?;
-    let services = services(ctx)?;
-    let view = services.view().await;
-    let found = view.events(chat_id, ticket_number, range).await;
-    let found = found.map_err(ApiError::from)?;
-    let epoch = services.live.applied().heads.epoch;
-    Ok(connection(found, EmptyFields, |row| {
-        let cursor = Cursor::Point {
-            epoch,
-            partition: row.partition,
-            position: row.position,
-        };
-        let seq = encode_seq(row.event.seq);
-        let event = row.event;
-        (seq, Event { event, cursor })
-    }))
-}
-
-#[Object]
-impl Chat {
-    /// Derived from the workspace, the channel and the owner.
-    async fn id(&self) -> Uuid {
-        self.0.id
-    }
-
-    /// The channel.
-    async fn channel(&self, ctx: &Context<'_>) -> Result<Channel> {
-        let settings = services(ctx)?.live.settings();
-        let found = settings.channel(self.0.channel_id);
-        let (_, channel) = found.ok_or_else(missing)?;
-        Ok(setting::channel(&settings, channel))
-    }
-
-    /// The person outside.
-    async fn owner(&self, ctx: &Context<'_>) -> Result<Owner> {
-        owner(ctx, &self.0)
-    }
-
-    /// The last ticket's; null while there is none.
-    async fn status(&self, ctx: &Context<'_>) -> Result<Option<TicketStatus>> {
-        let last = self.last(ctx).await?;
-        Ok(last.map(|row| row.ticket.status().into()))
-    }
-
-    /// The ticket with the highest number.
-    async fn last_ticket(&self, ctx: &Context<'_>) -> Result<Option<Ticket>> {
-        Ok(self.last(ctx).await?.map(Ticket))
-    }
-
-    /// The person outside, over all channels.
-    async fn contact(&self, ctx: &Context<'_>) -> Result<Contact> {
-        let workspace = principal(ctx)?.workspace_id;
-        let view = services(ctx)?.view().await;
-        let found = view.contact(workspace, self.0.contact_id).await;
-        Ok(Contact(found.map_err(ApiError::from)?.ok_or_else(missing)?))
-    }
-
-    /// Who answers, or answered last: at first the channel's default; null where none is set.
-    async fn responder(&self, ctx: &Context<'_>) -> Result<Option<Responder>> {
-        let settings = services(ctx)?.live.settings();
-        let rules = settings.rulebook(self.0.workspace_id, Some(self.0.channel_id));
-        let responder = self.0.responder.clone().or(rules.responder());
-        Ok(responder.map(|responder| setting::chat_responder(&rules.workspace, &responder)))
-    }
-
-    /// The responder answers, not people: messages go to it and open no ticket.
-    async fn responder_owns(&self) -> bool {
-        self.0.responder_owns
-    }
-
-    /// When it was put out of sight; null while it is in sight.
-    async fn removed_at(&self) -> Option<DateTime> {
-        self.0.removed_at.map(DateTime)
-    }
-
-    /// Raised by every takeover; a bot's answer with an older one is refused.
-    async fn responder_epoch(&self) -> i32 {
-        int(u64::from(self.0.responder_epoch))
-    }
-
-    /// Commits so far.
-    async fn version(&self) -> i32 {
-        int(self.0.version)
-    }
-
-    /// Its tickets, the oldest first.
-    #[graphql(complexity = "cost(first, None, child_complexity)")]
-    async fn tickets(&self, ctx: &Context<'_>, first: Option<i32>, after: Option<String>) -> Result<TicketConnection> {
-        let filter = TicketFilter {
-            chat_ids: vec![self.0.id],
-            include_removed: true,
-            ..TicketFilter::default()
-        };
-        let page = PageArguments::forward(first, after);
-        tickets(ctx, filter, TicketOrder::CreatedAsc, page).await
-    }
-
-    /// Its messages in order.
-    #[graphql(complexity = "cost(first, last, child_complexity)")]
-    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
-    async fn messages(
-        &self,
-        ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-    ) -> Result<Connection<String, Message>> {
-        let page = PageArguments {
-            first,
-            after,
-            last,
-            before,
-        };
-        messages(ctx, (self.0.id, None), page).await
-    }
-
-    /// Everything that happened to it, in order.
-    #[graphql(complexity = "cost(first, None, child_complexity)")]
-    async fn events(
-        &self,
-        ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-    ) -> Result<Connection<String, Event>> {
-        events(ctx, (self.0.id, None), PageArguments::forward(first, after)).await
-    }
-}
-
-impl Chat {
-    async fn last(&self, ctx: &Context<'_>) -> Result<Option<TicketRow>> {
-        if self.0.tickets == 0 {
-            return Ok(None);
-        }
-        loader::ticket(ctx, id::ticket(self.0.id, self.0.tickets)).await
     }
 }
 

@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::draft::Draft;
+use crate::domain::Rejection;
 use crate::domain::aggregate::Receipt;
 use crate::domain::command::{SUMMARY_MAX_BYTES, TEXT_MAX_BYTES, check_subject, check_text};
 use crate::domain::event::{EventBody, TicketField};
+use crate::domain::field::FieldTarget;
 use crate::domain::ticket::{Priority, Rating, TAGS_MAX};
-use crate::domain::workspace::FieldTarget;
-use crate::domain::Rejection;
 
 pub(super) fn set_blocked(draft: &mut Draft<'_>, blocked: bool) -> Receipt {
     match (draft.chat.owner.blocked, blocked) {

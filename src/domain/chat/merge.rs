@@ -4,10 +4,10 @@ use uuid::Uuid;
 
 use super::draft::{Draft, refuse};
 use super::{MERGED_MAX, Place, lifecycle};
+use crate::domain::Rejection;
 use crate::domain::aggregate::Receipt;
 use crate::domain::event::EventBody;
 use crate::domain::ticket::{Reason, Ticket};
-use crate::domain::Rejection;
 
 /// Merges the ticket that the command is about into another one of its chat. Its id goes on naming the other one, its
 /// messages go with it; where it was open, the other one is open after it.

@@ -4,11 +4,11 @@ use uuid::Uuid;
 
 use super::draft::{Draft, refuse};
 use super::lifecycle::see_chat;
+use crate::domain::Rejection;
 use crate::domain::aggregate::Receipt;
 use crate::domain::command::{SUMMARY_MAX_BYTES, check_text};
 use crate::domain::event::EventBody;
 use crate::domain::ticket::{Circumstance, Reason, Status, Ticket};
-use crate::domain::Rejection;
 
 /// The responder gives the chat to people: into its open ticket, or a new one.
 pub(super) fn handover(

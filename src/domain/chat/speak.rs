@@ -9,8 +9,8 @@ use crate::domain::aggregate::Receipt;
 use crate::domain::command::{TEXT_MAX_BYTES, check_subject, check_text};
 use crate::domain::event::{EventBody, Profile};
 use crate::domain::message::{Content, Direction, MessageStatus, Visibility};
-use crate::domain::ticket::{Circumstance, Reason, Status, Ticket};
 use crate::domain::people::ResponderEntity;
+use crate::domain::ticket::{Circumstance, Reason, Status, Ticket};
 use crate::domain::{Actor, ActorKind, Message, Rejection};
 
 fn outgoing(draft: &Draft<'_>, author: Actor, content: &Content, visibility: Visibility) -> Message {
@@ -61,15 +61,18 @@ pub(super) fn send(
         person(draft, agent_id)
     };
     let message = outgoing(draft, author, content, Visibility::Public);
-    Ok(said(
-        draft.say(|message| EventBody::MessageSent { message }, message),
-    ))
+    Ok(said(draft.say(|message| EventBody::MessageSent { message }, message)))
 }
 
 /// A bot that answers is the chat's responder, so that a person who comes after it takes the chat from it.
 fn speak_as_bot(draft: &mut Draft<'_>) -> Actor {
     let by_bot = |responder: &&ChatResponder| responder.entity == ResponderEntity::Agent;
-    let known = draft.chat.responder.as_ref().filter(by_bot).map(|responder| responder.id);
+    let known = draft
+        .chat
+        .responder
+        .as_ref()
+        .filter(by_bot)
+        .map(|responder| responder.id);
     let configured = draft.rules.responder();
     let of_key = draft.command.actor.id.as_deref();
     let id = known
@@ -124,9 +127,7 @@ pub(super) fn send_outbound(
         draft.assign_team(team);
     }
     let message = outgoing(draft, draft.command.actor.clone(), content, Visibility::Public);
-    Ok(said(
-        draft.say(|message| EventBody::MessageSent { message }, message),
-    ))
+    Ok(said(draft.say(|message| EventBody::MessageSent { message }, message)))
 }
 
 /// The text of a comment or review opens the ticket as a note; the private reply, if there is one, follows it.

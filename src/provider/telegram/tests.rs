@@ -26,19 +26,18 @@ fn message_of(update: &str) -> (String, Incoming, Vec<String>) {
     (owner_external_id, incoming, keys)
 }
 
-/// The owner's external id, the target as it is stored, the new content and the time of an edit.
+/// The owner's external id, the message's, the new content and the time of an edit.
 fn edit_of(update: &str) -> (String, String, Content, Millis) {
-    let Inbound::Edit {
+    let Inbound::Amend {
         owner_external_id,
-        target,
-        content,
-        edited_at,
+        message_external_id,
+        amendment: Amendment::Edit { content, edited_at },
         ..
     } = parse(update.as_bytes()).unwrap()
     else {
         panic!("not an edit: {update}");
     };
-    (owner_external_id, target.as_str().to_owned(), content, edited_at)
+    (owner_external_id, message_external_id, content, edited_at)
 }
 
 fn is_ignored(update: &str) -> bool {
@@ -103,10 +102,10 @@ fn an_edit_names_its_message_and_its_own_time() {
     let update = fixture!("edited_message");
     let (owner, target, content, edited_at) = edit_of(update);
     assert_eq!(owner, "987654321");
-    assert_eq!(target, "m:1365");
+    assert_eq!(target, "1365");
     assert_eq!(edited_at, 1_763_700_060_000);
     assert_eq!(content.text.as_deref(), Some("Hello! Is order 4712 on its way?"));
-    let Ok(Inbound::Edit { keys, .. }) = parse(update.as_bytes()) else {
+    let Ok(Inbound::Amend { keys, .. }) = parse(update.as_bytes()) else {
         panic!("not an edit");
     };
     // the message's own key would make the edit a repeat of the message
@@ -122,7 +121,7 @@ fn an_edit_without_its_time_has_the_message_s() {
 #[test]
 fn an_edited_caption_keeps_its_photo() {
     let (_, target, content, _) = edit_of(&as_edit(fixture!("photo")));
-    assert_eq!(target, "m:1366");
+    assert_eq!(target, "1366");
     assert_eq!(content.text.as_deref(), Some("The box came open"));
     assert_eq!(content.attachments.len(), 1);
 }

@@ -93,13 +93,14 @@ pub async fn make_workspace(node: &Node, workspace_id: Uuid, key: &str) {
         }),
     ] {
         let command = WorkspaceCommand {
+            workspace_id,
             id: Uuid::from_u128(u128::from(getrandom::u64().unwrap())),
             actor: Actor::system(),
             keys: Vec::new(),
             body_hash: None,
             body,
         };
-        if let Ok(answer) = node.services.router.workspace(workspace_id, command).await {
+        if let Ok(answer) = node.services.router.workspace(command).await {
             let wait = Duration::from_secs(10);
             node.services
                 .live

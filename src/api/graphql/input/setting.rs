@@ -12,9 +12,10 @@ use crate::api::graphql::kind::{
     AssignmentMode, Availability, ChannelType, Day, FieldKind, FieldTarget, InboundMode, OnReopen, ResponderEntity,
 };
 use crate::api::graphql::scalar::millis;
+use crate::domain::field::Field;
 use crate::domain::people::{Agent, Member, Responder, Team};
 use crate::domain::schedule::{Interval, Schedule};
-use crate::domain::workspace::{AgentPatch, Field};
+use crate::domain::workspace::AgentPatch;
 use crate::domain::{PolicyPatch, Rejection, id};
 use crate::provider::telegram;
 
@@ -44,7 +45,9 @@ fn minute(text: &str) -> Result<u16, Rejection> {
         return Ok(24 * 60);
     }
     let time = Time::strptime("%H:%M", text).map_err(|_| expected())?;
-    let minutes = i32::from(time.hour()).saturating_mul(60).saturating_add(i32::from(time.minute()));
+    let minutes = i32::from(time.hour())
+        .saturating_mul(60)
+        .saturating_add(i32::from(time.minute()));
     u16::try_from(minutes).map_err(|_| expected())
 }
 

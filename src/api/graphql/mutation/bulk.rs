@@ -103,9 +103,7 @@ impl BulkOperation {
                 field_id: need(self.field_id, "operation.fieldId")?,
                 value: self.value.map_or(Value::Null, |value| value.0),
             },
-            BulkAction::SetPriority => {
-                TicketAction::SetPriority(need(self.priority, "operation.priority")?.into())
-            }
+            BulkAction::SetPriority => TicketAction::SetPriority(need(self.priority, "operation.priority")?.into()),
             BulkAction::MarkViewed => TicketAction::MarkViewed,
             BulkAction::AddNote => TicketAction::AddNote {
                 agent_id: self.agent_id,

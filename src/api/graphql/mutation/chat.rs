@@ -58,12 +58,7 @@ impl ChatMutation {
     }
 
     /// What the owner writes from now on is stored and bothers nobody.
-    async fn block_owner(
-        &self,
-        ctx: &Context<'_>,
-        chat_id: Uuid,
-        idempotency_key: Option<String>,
-    ) -> Result<Receipt> {
+    async fn block_owner(&self, ctx: &Context<'_>, chat_id: Uuid, idempotency_key: Option<String>) -> Result<Receipt> {
         chat_command(ctx, chat_id, idempotency_key, ChatCommandBody::BlockOwner).await
     }
 
@@ -78,22 +73,12 @@ impl ChatMutation {
     }
 
     /// Puts a chat and its tickets out of sight, until the owner writes again.
-    async fn remove_chat(
-        &self,
-        ctx: &Context<'_>,
-        chat_id: Uuid,
-        idempotency_key: Option<String>,
-    ) -> Result<Receipt> {
+    async fn remove_chat(&self, ctx: &Context<'_>, chat_id: Uuid, idempotency_key: Option<String>) -> Result<Receipt> {
         chat_command(ctx, chat_id, idempotency_key, ChatCommandBody::Remove).await
     }
 
     /// Brings a removed chat back.
-    async fn restore_chat(
-        &self,
-        ctx: &Context<'_>,
-        chat_id: Uuid,
-        idempotency_key: Option<String>,
-    ) -> Result<Receipt> {
+    async fn restore_chat(&self, ctx: &Context<'_>, chat_id: Uuid, idempotency_key: Option<String>) -> Result<Receipt> {
         chat_command(ctx, chat_id, idempotency_key, ChatCommandBody::Restore).await
     }
 }

@@ -156,12 +156,7 @@ impl OutsideMutation {
     }
 
     /// Takes in a public comment or a product review. The same `externalId` again is a repeat, or its author's edit.
-    async fn ingest_post(
-        &self,
-        ctx: &Context<'_>,
-        input: PostInput,
-        idempotency_key: Option<String>,
-    ) -> Result<Post> {
+    async fn ingest_post(&self, ctx: &Context<'_>, input: PostInput, idempotency_key: Option<String>) -> Result<Post> {
         let (services, principal) = in_context(ctx)?;
         let envelope = Services::envelope(principal, idempotency_key, &json!(["ingestPost", input]))?;
         services.check_channel(principal, input.channel_id).await?;
@@ -197,7 +192,10 @@ impl OutsideMutation {
         }
         let not_found = || ApiError::from(Rejection::NotFound { what: "post" });
         let post = found.and_then(|post| post.body).ok_or_else(not_found)?;
-        let reply = reply.map(|text| content(Some(text), None)).transpose().map_err(ApiError::from)?;
+        let reply = reply
+            .map(|text| content(Some(text), None))
+            .transpose()
+            .map_err(ApiError::from)?;
         let envelope = Services::envelope(principal, idempotency_key, &json!(["convertPost", id]))?;
         let body = ChatCommandBody::OpenFromPost {
             post_id: id,

@@ -164,12 +164,7 @@ impl SettingMutation {
     }
 
     /// Makes a team. At most 500 a workspace.
-    async fn create_team(
-        &self,
-        ctx: &Context<'_>,
-        input: TeamInput,
-        idempotency_key: Option<String>,
-    ) -> Result<Team> {
+    async fn create_team(&self, ctx: &Context<'_>, input: TeamInput, idempotency_key: Option<String>) -> Result<Team> {
         let described = json!(["createTeam", input]);
         let body = WorkspaceCommandBody::CreateSetting(Setting::Team(input.into_team(new_id()?)));
         let (_, workspace, id) = change(ctx, idempotency_key, (described, body)).await?;
@@ -218,14 +213,12 @@ impl SettingMutation {
     }
 
     /// Makes a tag. At most 2,000 a workspace.
-    async fn create_tag(
-        &self,
-        ctx: &Context<'_>,
-        input: TagInput,
-        idempotency_key: Option<String>,
-    ) -> Result<Tag> {
+    async fn create_tag(&self, ctx: &Context<'_>, input: TagInput, idempotency_key: Option<String>) -> Result<Tag> {
         let described = json!(["createTag", input]);
-        let body = WorkspaceCommandBody::CreateSetting(Setting::Tag(domain::workspace::Tag { id: new_id()?, name: input.name }));
+        let body = WorkspaceCommandBody::CreateSetting(Setting::Tag(domain::field::Tag {
+            id: new_id()?,
+            name: input.name,
+        }));
         let (_, workspace, id) = change(ctx, idempotency_key, (described, body)).await?;
         Ok(found(workspace.tag(id).cloned(), "tag")?.into())
     }
@@ -239,7 +232,10 @@ impl SettingMutation {
         idempotency_key: Option<String>,
     ) -> Result<Tag> {
         let described = json!(["updateTag", id, input]);
-        let body = WorkspaceCommandBody::ReplaceSetting(Setting::Tag(domain::workspace::Tag { id: id, name: input.name }));
+        let body = WorkspaceCommandBody::ReplaceSetting(Setting::Tag(domain::field::Tag {
+            id: id,
+            name: input.name,
+        }));
         let (_, workspace, id) = change(ctx, idempotency_key, (described, body)).await?;
         Ok(found(workspace.tag(id).cloned(), "tag")?.into())
     }

@@ -119,7 +119,15 @@ impl TicketMutation {
             expected_version,
             idempotency_key,
         };
-        ticket_command(ctx, ticket_id, terms, TicketAction::Hold { until: until.map(|until| until.0) }).await
+        ticket_command(
+            ctx,
+            ticket_id,
+            terms,
+            TicketAction::Hold {
+                until: until.map(|until| until.0),
+            },
+        )
+        .await
     }
 
     /// ACTIVE → PENDING_CUSTOMER: it is the owner's turn.
@@ -276,7 +284,16 @@ impl TicketMutation {
             expected_version,
             idempotency_key,
         };
-        ticket_command(ctx, ticket_id, terms, TicketAction::SetField { field_id, value: value.map_or(Value::Null, |value| value.0) }).await
+        ticket_command(
+            ctx,
+            ticket_id,
+            terms,
+            TicketAction::SetField {
+                field_id,
+                value: value.map_or(Value::Null, |value| value.0),
+            },
+        )
+        .await
     }
 
     /// What it is about: at most 1,024 bytes, or null.

@@ -1,0 +1,86 @@
+//! Lists of tickets, messages and events.
+
+use async_graphql::connection::{Connection, EmptyFields};
+use async_graphql::{Context, Object, Result};
+use uuid::Uuid;
+
+use super::loader::{principal, services};
+use super::message::{Event, Message};
+use super::page::{PageArguments, connection};
+use super::scalar::int;
+use super::ticket::Ticket;
+use crate::api::error::ApiError;
+use crate::live::Cursor;
+use crate::view::page::{TicketKey, encode_seq};
+use crate::view::{TicketFilter, TicketOrder};
+
+/// How many there are.
+#[derive(Clone, Debug)]
+pub struct TicketTotal(pub(super) TicketFilter);
+
+#[Object]
+impl TicketTotal {
+    /// How many tickets match; 10000 stands for 10,000 or more.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        let workspace = principal(ctx)?.workspace_id;
+        let view = services(ctx)?.view().await;
+        let total = view.ticket_total(workspace, self.0.clone()).await;
+        Ok(int(total.map_err(ApiError::from)?))
+    }
+}
+
+/// One page of tickets.
+pub(super) type TicketConnection = Connection<String, Ticket, TicketTotal, EmptyFields>;
+
+pub(super) async fn tickets(
+    ctx: &Context<'_>,
+    filter: TicketFilter,
+    order: TicketOrder,
+    page: PageArguments,
+) -> Result<TicketConnection> {
+    let range = page.range(TicketKey::decode).map_err(ApiError::from)?;
+    let workspace = principal(ctx)?.workspace_id;
+    let view = services(ctx)?.view().await;
+    let found = view.tickets(workspace, filter.clone(), order, range).await;
+    let found = found.map_err(ApiError::from)?;
+    Ok(connection(found, TicketTotal(filter), |row| {
+        (order.key(&row.ticket).encode(), Ticket(row))
+    }))
+}
+
+pub(super) async fn messages(
+    ctx: &Context<'_>,
+    (chat_id, ticket_number): (Uuid, Option<u32>),
+    page: PageArguments,
+) -> Result<Connection<String, Message>> {
+    let range = page.seqs().map_err(ApiError::from)?;
+    let view = services(ctx)?.view().await;
+    let found = view.messages(chat_id, ticket_number, range).await;
+    let found = found.map_err(ApiError::from)?;
+    Ok(connection(found, EmptyFields, |row| {
+        (encode_seq(row.seq), Message(row))
+    }))
+}
+
+pub(super) async fn events(
+    ctx: &Context<'_>,
+    (chat_id, ticket_number): (Uuid, Option<u32>),
+    page: PageArguments,
+) -> Result<Connection<String, Event>> {
+    let range = page.seqs().map_err(ApiError::from)?;
+    let services = services(ctx)?;
+    let view = services.view().await;
+    let found = view.events(chat_id, ticket_number, range).await;
+    let found = found.map_err(ApiError::from)?;
+    let epoch = services.live.applied().heads.epoch;
+    Ok(connection(found, EmptyFields, |row| {
+        let cursor = Cursor::Point {
+            epoch,
+            partition: row.partition,
+            position: row.position,
+        };
+        let seq = encode_seq(row.event.seq);
+        let event = row.event;
+        (seq, Event { event, cursor })
+    }))
+}
