@@ -191,7 +191,7 @@ impl Router {
         let start = || (Arc::clone(&store), clock.clone());
         let chats = Directory::start(start(), chat_rules, &options).await?;
         let workspaces = Directory::start(start(), Arc::new(NoRules), &options).await?;
-        let contacts = Directory::start(start(), Arc::clone(&wide) as _, &options).await?;
+        let contacts = Directory::<Contact>::start(start(), Arc::<WorkspaceWide>::clone(&wide), &options).await?;
         let posts = Directory::start(start(), Arc::new(NoRules), &options).await?;
         let desks = Directory::start(start(), wide, &options).await?;
         Ok(Self {

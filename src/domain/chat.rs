@@ -271,6 +271,7 @@ impl Aggregate for Chat {
         self.version = version;
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "time does nothing to the others")]
     fn due(&self) -> Option<Millis> {
         let ticket = self.current_ticket()?;
         match ticket.reason {
@@ -282,6 +283,7 @@ impl Aggregate for Chat {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others need nothing looked up")]
     fn lookup(&self, command: &ChatCommand, round: usize) -> Option<Lookup> {
         match &command.body {
             ChatCommandBody::Amend { .. } => amend::lookup(self, command, round),
@@ -322,14 +324,14 @@ impl Aggregate for Chat {
 
 fn decide(draft: &mut Draft<'_>) -> Result<Receipt, Rejection> {
     let command = draft.command;
-    let begins = match &command.body {
+    let begins = matches!(
+        &command.body,
         ChatCommandBody::Receive(_)
-        | ChatCommandBody::SendOutbound { .. }
-        | ChatCommandBody::OpenFromPost { .. }
-        | ChatCommandBody::Amend { .. } => command.origin.is_some(),
-        _ => false,
-    };
-    if draft.chat.seq == 0 && !begins {
+            | ChatCommandBody::SendOutbound { .. }
+            | ChatCommandBody::OpenFromPost { .. }
+            | ChatCommandBody::Amend { .. }
+    );
+    if draft.chat.seq == 0 && !(begins && command.origin.is_some()) {
         return Err(Rejection::NotFound { what: "chat" });
     }
     match &command.body {

@@ -94,6 +94,32 @@ impl Agent {
     }
 }
 
+/// What to change of an agent; what is absent stays.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "as in Agent; `Some(None)` takes away")]
+pub struct AgentPatch {
+    pub name: Option<String>,
+    pub email: Option<Option<String>>,
+    pub picture: Option<Option<String>>,
+    pub availability: Option<Availability>,
+    pub capacity: Option<Option<u32>>,
+    pub working_hours: Option<Option<Schedule>>,
+}
+
+impl Agent {
+    pub(super) fn patched(&self, patch: &AgentPatch) -> Self {
+        Self {
+            id: self.id,
+            name: patch.name.clone().unwrap_or(self.name.clone()),
+            email: patch.email.clone().unwrap_or(self.email.clone()),
+            picture: patch.picture.clone().unwrap_or(self.picture.clone()),
+            availability: patch.availability.unwrap_or(self.availability),
+            capacity: patch.capacity.unwrap_or(self.capacity),
+            working_hours: patch.working_hours.clone().unwrap_or(self.working_hours.clone()),
+        }
+    }
+}
+
 fn check_optional(field: &'static str, text: Option<&str>, max: usize) -> Result<(), Rejection> {
     text.map_or(Ok(()), |text| check_text(field, text, max))
 }

@@ -145,11 +145,7 @@ pub struct PolicyPatch {
 mod nested {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    #[expect(
-        clippy::ref_option,
-        clippy::option_option,
-        reason = "the signature that serde asks for"
-    )]
+    #[expect(clippy::ref_option, reason = "the signature that serde asks for")]
     pub(super) fn serialize<T: Serialize, S: Serializer>(
         value: &Option<Option<T>>,
         serializer: S,
@@ -157,7 +153,6 @@ mod nested {
         value.as_ref().and_then(Option::as_ref).serialize(serializer)
     }
 
-    #[expect(clippy::option_option, reason = "absent and null differ")]
     pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Option<T>>, D::Error> {
@@ -168,44 +163,44 @@ mod nested {
 impl PolicyPatch {
     /// Takes over every field that `newer` names.
     pub fn merge(&mut self, newer: &Self) {
-        fn take<T: Clone>(to: &mut Option<T>, newer: &Option<T>) {
-            if newer.is_some() {
-                to.clone_from(newer);
+        fn take<T: Clone>(to: &mut Option<T>, newer: Option<&T>) {
+            if let Some(newer) = newer {
+                *to = Some(newer.clone());
             }
         }
-        take(&mut self.restore_period_ms, &newer.restore_period_ms);
-        take(&mut self.inbound_mode, &newer.inbound_mode);
-        take(&mut self.max_skew_ms, &newer.max_skew_ms);
-        take(&mut self.on_reopen, &newer.on_reopen);
-        take(&mut self.auto_close_after_ms, &newer.auto_close_after_ms);
-        take(&mut self.assignment, &newer.assignment);
-        take(&mut self.last_handler_first, &newer.last_handler_first);
-        take(&mut self.default_team_id, &newer.default_team_id);
-        take(&mut self.default_responder_id, &newer.default_responder_id);
-        take(&mut self.office_hours, &newer.office_hours);
-        take(&mut self.greeting, &newer.greeting);
-        take(&mut self.out_of_hours_reply, &newer.out_of_hours_reply);
+        take(&mut self.restore_period_ms, newer.restore_period_ms.as_ref());
+        take(&mut self.inbound_mode, newer.inbound_mode.as_ref());
+        take(&mut self.max_skew_ms, newer.max_skew_ms.as_ref());
+        take(&mut self.on_reopen, newer.on_reopen.as_ref());
+        take(&mut self.auto_close_after_ms, newer.auto_close_after_ms.as_ref());
+        take(&mut self.assignment, newer.assignment.as_ref());
+        take(&mut self.last_handler_first, newer.last_handler_first.as_ref());
+        take(&mut self.default_team_id, newer.default_team_id.as_ref());
+        take(&mut self.default_responder_id, newer.default_responder_id.as_ref());
+        take(&mut self.office_hours, newer.office_hours.as_ref());
+        take(&mut self.greeting, newer.greeting.as_ref());
+        take(&mut self.out_of_hours_reply, newer.out_of_hours_reply.as_ref());
     }
 
     /// The policy in force when `defaults` are the workspace's.
     #[must_use]
     pub fn over(&self, defaults: &ChannelPolicy) -> ChannelPolicy {
-        fn or<T: Clone>(own: &Option<T>, default: &T) -> T {
-            own.as_ref().unwrap_or(default).clone()
+        fn or<T: Clone>(own: Option<&T>, default: &T) -> T {
+            own.unwrap_or(default).clone()
         }
         ChannelPolicy {
-            restore_period_ms: or(&self.restore_period_ms, &defaults.restore_period_ms),
-            inbound_mode: or(&self.inbound_mode, &defaults.inbound_mode),
-            max_skew_ms: or(&self.max_skew_ms, &defaults.max_skew_ms),
-            on_reopen: or(&self.on_reopen, &defaults.on_reopen),
-            auto_close_after_ms: or(&self.auto_close_after_ms, &defaults.auto_close_after_ms),
-            assignment: or(&self.assignment, &defaults.assignment),
-            last_handler_first: or(&self.last_handler_first, &defaults.last_handler_first),
-            default_team_id: or(&self.default_team_id, &defaults.default_team_id),
-            default_responder_id: or(&self.default_responder_id, &defaults.default_responder_id),
-            office_hours: or(&self.office_hours, &defaults.office_hours),
-            greeting: or(&self.greeting, &defaults.greeting),
-            out_of_hours_reply: or(&self.out_of_hours_reply, &defaults.out_of_hours_reply),
+            restore_period_ms: or(self.restore_period_ms.as_ref(), &defaults.restore_period_ms),
+            inbound_mode: or(self.inbound_mode.as_ref(), &defaults.inbound_mode),
+            max_skew_ms: or(self.max_skew_ms.as_ref(), &defaults.max_skew_ms),
+            on_reopen: or(self.on_reopen.as_ref(), &defaults.on_reopen),
+            auto_close_after_ms: or(self.auto_close_after_ms.as_ref(), &defaults.auto_close_after_ms),
+            assignment: or(self.assignment.as_ref(), &defaults.assignment),
+            last_handler_first: or(self.last_handler_first.as_ref(), &defaults.last_handler_first),
+            default_team_id: or(self.default_team_id.as_ref(), &defaults.default_team_id),
+            default_responder_id: or(self.default_responder_id.as_ref(), &defaults.default_responder_id),
+            office_hours: or(self.office_hours.as_ref(), &defaults.office_hours),
+            greeting: or(self.greeting.as_ref(), &defaults.greeting),
+            out_of_hours_reply: or(self.out_of_hours_reply.as_ref(), &defaults.out_of_hours_reply),
         }
     }
 

@@ -99,6 +99,7 @@ impl Reason {
     /// Whether one step leads from here to `to`. Back from SPAM and DELETED also leads to where the ticket came from,
     /// which only the ticket knows.
     #[must_use]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others are no way to end")]
     pub fn can_become(self, to: Self) -> bool {
         match (self.status(), to.status()) {
             (Status::New, _) => to == Self::InProgress,

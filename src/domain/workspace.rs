@@ -7,8 +7,7 @@ use super::aggregate::{Aggregate, Decided};
 use super::command::{Wish, check_name};
 use super::event::EventBody;
 use super::field::{Field, FieldTarget, Tag};
-use super::people::{Agent, Availability, Responder, Team};
-use super::schedule::Schedule;
+use super::people::{Agent, AgentPatch, Responder, Team};
 use super::{ChannelPolicy, Event, Millis, PolicyPatch, Rejection};
 
 /// The most channels of one workspace.
@@ -121,18 +120,6 @@ pub enum Setting {
     Field(Field),
 }
 
-/// What to change of an agent; what is absent stays.
-#[derive(Clone, Debug, Default)]
-#[expect(missing_docs, reason = "as in Agent; `Some(None)` takes away")]
-pub struct AgentPatch {
-    pub name: Option<String>,
-    pub email: Option<Option<String>>,
-    pub picture: Option<Option<String>>,
-    pub availability: Option<Availability>,
-    pub capacity: Option<Option<u32>>,
-    pub working_hours: Option<Option<Schedule>>,
-}
-
 /// What to do with a workspace's settings.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the names are the API's")]
@@ -159,6 +146,10 @@ pub type WorkspaceCommand = Wish<WorkspaceCommandBody>;
 
 fn by_id<T>(list: &[T], id: Uuid, id_of: impl Fn(&T) -> Uuid) -> Option<&T> {
     list.iter().find(|item| id_of(item) == id)
+}
+
+fn known<T: Clone>(found: Option<&T>, what: &'static str) -> Result<T, Rejection> {
+    found.cloned().ok_or(Rejection::NotFound { what })
 }
 
 fn replace<T: Clone>(list: &mut [T], item: &T, id_of: impl Fn(&T) -> Uuid) {
@@ -340,9 +331,6 @@ impl Workspace {
 
     fn replace(&self, setting: &Setting) -> Result<(Option<EventBody>, Uuid), Rejection> {
         self.check_setting(setting)?;
-        fn known<T: Clone>(found: Option<&T>, what: &'static str) -> Result<T, Rejection> {
-            found.cloned().ok_or(Rejection::NotFound { what })
-        }
         Ok(match setting.clone() {
             Setting::Agent(to) => {
                 let from = Box::new(known(self.agent(to.id), "agent")?);
@@ -376,20 +364,6 @@ impl Workspace {
                 ((from != to).then_some(EventBody::FieldUpdated { from, to }), id)
             }
         })
-    }
-}
-
-impl Agent {
-    fn patched(&self, patch: &AgentPatch) -> Self {
-        Self {
-            id: self.id,
-            name: patch.name.clone().unwrap_or(self.name.clone()),
-            email: patch.email.clone().unwrap_or(self.email.clone()),
-            picture: patch.picture.clone().unwrap_or(self.picture.clone()),
-            availability: patch.availability.unwrap_or(self.availability),
-            capacity: patch.capacity.unwrap_or(self.capacity),
-            working_hours: patch.working_hours.clone().unwrap_or(self.working_hours.clone()),
-        }
     }
 }
 

@@ -27,7 +27,7 @@ use crate::view::page::TicketKey;
 /// How often what waits is looked at even if nothing happened: somebody's working hours may have begun.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often desks are compared with the tickets that agents have.
-const LOOK_OVER_EVERY: Duration = Duration::from_secs(60);
+const LOOK_OVER_EVERY: Duration = Duration::from_mins(1);
 /// A place that no ticket answers to is given back after so long, in milliseconds.
 const UNANSWERED_MS: u64 = 30_000;
 /// How many waiting tickets are read at once, and looked at in one turn.

@@ -136,9 +136,10 @@ pub(super) fn chat(row: &Row<'_>) -> rusqlite::Result<ChatRow> {
         seq: number(row, 10)?,
         created_at: number(row, 11)?,
         updated_at: number(row, 12)?,
-        responder: match row.get_ref(13)? {
-            ValueRef::Null => None,
-            _ => parsed(row, 13)?,
+        responder: if row.get_ref(13)? == ValueRef::Null {
+            None
+        } else {
+            parsed(row, 13)?
         },
         responder_owns: row.get(14)?,
         contact_id: bytes(row, 15)?,

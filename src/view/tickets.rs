@@ -91,10 +91,14 @@ impl Where {
         self.any("team", ids(&filter.team_ids));
         self.any("priority", filter.priorities.iter().map(|priority| priority.name()));
         if !filter.tag_ids.is_empty() {
-            self.sql
-                .push_str(" AND EXISTS (SELECT 1 FROM json_each(body, '$.tags')");
-            self.sql
-                .push_str(&format!(" WHERE value IN ({}))", marks(filter.tag_ids.len())));
+            let marks = marks(filter.tag_ids.len());
+            for part in [
+                " AND EXISTS (SELECT 1 FROM json_each(body, '$.tags') WHERE value IN (",
+                &marks,
+                "))",
+            ] {
+                self.sql.push_str(part);
+            }
             for id in &filter.tag_ids {
                 self.values.push(Box::new(id.to_string()));
             }

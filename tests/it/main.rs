@@ -21,6 +21,8 @@
     clippy::disallowed_methods,
     clippy::too_many_lines,
     clippy::cast_possible_truncation,
+    clippy::struct_excessive_bools,
+    clippy::match_bool,
     missing_docs,
     unreachable_pub,
     missing_debug_implementations,
@@ -29,6 +31,7 @@
 
 mod support;
 
+mod amendments;
 mod api;
 mod bad_input;
 mod clients;
@@ -37,8 +40,13 @@ mod decisions;
 mod hooks;
 mod model;
 mod ordering;
+mod outside;
 mod program;
+mod responders;
+mod rules;
+mod settings;
 mod streams;
+mod timing;
 
 #[path = "../store.rs"]
 mod store;

@@ -1,14 +1,18 @@
 //! What tests stand on: real servers on free ports, and clients that speak to them over real sockets.
 
 mod app;
+mod ask;
 mod faulty;
 mod graphql;
+mod play;
 mod redis;
 mod socket;
 
 pub use app::{KEY, Process, TestApp, config, make_workspace, verify};
+pub use ask::{ask, code, types, wish};
 pub use faulty::Faulty;
 pub use graphql::Client;
+pub use play::{Play, says};
 pub use redis::Redis;
 pub use socket::{Frame, Socket};
 

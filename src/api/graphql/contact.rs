@@ -80,7 +80,7 @@ pub struct Post(pub(super) domain::Post);
 
 impl Post {
     fn body(&self) -> Result<&domain::post::PostBody> {
-        Ok(self.0.body.as_deref().ok_or_else(missing)?)
+        self.0.body.as_deref().ok_or_else(missing)
     }
 }
 

@@ -39,6 +39,7 @@ async fn chat_of(services: &Services, principal: &Principal, ticket_id: Uuid) ->
 }
 
 /// Whether this node's settings have everything that a command names.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others name no setting")]
 fn is_known(workspace: &Workspace, body: &ChatCommandBody) -> bool {
     let agent = |id: Option<Uuid>| id.is_none_or(|id| workspace.agent(id).is_some());
     let team = |id: Option<Uuid>| id.is_none_or(|id| workspace.team(id).is_some());

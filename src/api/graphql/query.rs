@@ -28,7 +28,7 @@ pub struct Query;
 fn settings_of(ctx: &Context<'_>) -> Result<Arc<domain::Workspace>> {
     let settings = services(ctx)?.live.settings();
     let workspace = settings.workspace(principal(ctx)?.workspace_id);
-    Ok(workspace.map(Arc::clone).ok_or_else(missing)?)
+    workspace.map(Arc::clone).ok_or_else(missing)
 }
 
 #[Object]

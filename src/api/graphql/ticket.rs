@@ -47,7 +47,7 @@ impl From<&domain::ticket::Rating> for Rating {
 fn workspace(ctx: &Context<'_>) -> Result<Arc<domain::Workspace>> {
     let settings = services(ctx)?.live.settings();
     let workspace = settings.workspace(principal(ctx)?.workspace_id);
-    Ok(workspace.map(Arc::clone).ok_or_else(missing)?)
+    workspace.map(Arc::clone).ok_or_else(missing)
 }
 
 fn agent(ctx: &Context<'_>, agent_id: Option<Uuid>) -> Result<Option<Agent>> {

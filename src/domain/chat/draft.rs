@@ -242,7 +242,7 @@ impl<'a> Draft<'a> {
     }
 
     /// A person has the chat from here on.
-    pub(super) fn to_person(&mut self, agent_id: Option<Uuid>) {
+    pub(super) fn give_to_person(&mut self, agent_id: Option<Uuid>) {
         let to = agent_id.map(ChatResponder::person);
         let epoch = self.chat.responder_epoch.saturating_add(1);
         self.change_responder(to, false, epoch);

@@ -56,7 +56,7 @@ pub(super) fn give(draft: &mut Draft<'_>, agent_id: Option<Uuid>) -> Result<(), 
     }
     draft.assign(agent_id);
     if takes_over {
-        draft.to_person(agent_id);
+        draft.give_to_person(agent_id);
     }
     Ok(())
 }
@@ -127,7 +127,7 @@ pub(super) fn reopen(draft: &mut Draft<'_>) -> Result<Receipt, Rejection> {
     draft.change_status(Reason::InProgress, None)?;
     let assignee_id = draft.ticket().and_then(|ticket| ticket.assignee_id);
     if draft.chat.is_answered_by_bot() {
-        draft.to_person(assignee_id);
+        draft.give_to_person(assignee_id);
     }
     Ok(Receipt::default())
 }

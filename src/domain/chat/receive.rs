@@ -137,7 +137,9 @@ fn answer_by_rule(draft: &mut Draft<'_>, decision: Decision) {
             ("out_of_hours", &policy.out_of_hours_reply)
         }
         Decision::Created => ("greeting", &policy.greeting),
-        _ => return,
+        Decision::Appended | Decision::Reopened | Decision::Duplicate | Decision::Silenced | Decision::ToResponder => {
+            return;
+        }
     };
     let Some(text) = text.clone().filter(|text| !text.is_empty()) else {
         return;

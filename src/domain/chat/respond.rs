@@ -76,6 +76,6 @@ fn take_over(draft: &mut Draft<'_>, agent_id: Uuid) -> Result<(), Rejection> {
     draft.take_in()?;
     draft.assign(Some(agent_id));
     draft.emit(EventBody::TicketTakenOver { agent_id });
-    draft.to_person(Some(agent_id));
+    draft.give_to_person(Some(agent_id));
     Ok(())
 }

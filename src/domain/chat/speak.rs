@@ -74,20 +74,21 @@ fn speak_as_bot(draft: &mut Draft<'_>) -> Actor {
         .filter(by_bot)
         .map(|responder| responder.id);
     let configured = draft.rules.responder();
-    let of_key = draft.command.actor.id.as_deref();
+    let of_key = draft
+        .command
+        .actor
+        .id
+        .as_deref()
+        .and_then(|id| Uuid::try_parse(id).ok());
     let id = known
         .or(configured.as_ref().map(|responder| responder.id))
-        .or(of_key.and_then(|id| Uuid::try_parse(id).ok()));
+        .unwrap_or(of_key.unwrap_or_default());
     if known.is_none() {
-        let responder = configured.or(id.map(ChatResponder::bot));
+        let responder = configured.unwrap_or(ChatResponder::bot(id));
         let (owns, epoch) = (draft.chat.responder_owns, draft.chat.responder_epoch);
-        draft.change_responder(responder, owns, epoch);
+        draft.change_responder(Some(responder), owns, epoch);
     }
-    Actor {
-        kind: ActorKind::Bot,
-        id: id.map(|id| id.to_string()),
-        name: None,
-    }
+    Actor::new(ActorKind::Bot, id.to_string())
 }
 
 /// The first answer of a person takes a NEW ticket into work, and the chat from the responder.
@@ -105,7 +106,7 @@ fn speak_up(draft: &mut Draft<'_>, agent_id: Option<Uuid>) -> Result<(), Rejecti
         }
     }
     if answered_by_bot {
-        draft.to_person(agent_id);
+        draft.give_to_person(agent_id);
     }
     Ok(())
 }

@@ -13,9 +13,9 @@ use crate::api::graphql::kind::{
 };
 use crate::api::graphql::scalar::millis;
 use crate::domain::field::Field;
+use crate::domain::people::AgentPatch;
 use crate::domain::people::{Agent, Member, Responder, Team};
 use crate::domain::schedule::{Interval, Schedule};
-use crate::domain::workspace::AgentPatch;
 use crate::domain::{PolicyPatch, Rejection, id};
 use crate::provider::telegram;
 

@@ -1,5 +1,7 @@
 //! Commands to a chat.
 
+#![expect(clippy::too_many_arguments, reason = "the arguments of the fields")]
+
 use async_graphql::{Context, Object, Result};
 use uuid::Uuid;
 
@@ -14,7 +16,6 @@ pub(super) struct ChatMutation;
 #[Object]
 impl ChatMutation {
     /// Opens a ticket by hand: NEW, MANUAL, or ACTIVE with an assignee. `ALREADY_OPEN` names the ticket that is open.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
     async fn open_ticket(
         &self,
         ctx: &Context<'_>,

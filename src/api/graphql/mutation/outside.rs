@@ -1,5 +1,7 @@
 //! Contacts, and what is said in public.
 
+#![expect(clippy::too_many_arguments, reason = "the arguments of the fields")]
+
 use async_graphql::{Context, Json, Object, Result};
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -13,7 +13,7 @@ use crate::api::graphql::kind::Availability;
 use crate::api::graphql::loader::{principal, services};
 use crate::api::graphql::setting::{self, Agent, Channel, ChannelPolicy, Field, Responder, Tag, Team};
 use crate::api::services::{Services, new_id};
-use crate::domain::workspace::AgentPatch;
+use crate::domain::people::AgentPatch;
 use crate::domain::{self, Rejection, Setting, WorkspaceCommand, WorkspaceCommandBody};
 
 /// A workspace's settings.
@@ -232,10 +232,7 @@ impl SettingMutation {
         idempotency_key: Option<String>,
     ) -> Result<Tag> {
         let described = json!(["updateTag", id, input]);
-        let body = WorkspaceCommandBody::ReplaceSetting(Setting::Tag(domain::field::Tag {
-            id: id,
-            name: input.name,
-        }));
+        let body = WorkspaceCommandBody::ReplaceSetting(Setting::Tag(domain::field::Tag { id, name: input.name }));
         let (_, workspace, id) = change(ctx, idempotency_key, (described, body)).await?;
         Ok(found(workspace.tag(id).cloned(), "tag")?.into())
     }

@@ -1,6 +1,8 @@
 //! Commands to a ticket. `expectedVersion`: refused with `VERSION_CONFLICT` and the current state when the ticket has
 //! changed since.
 
+#![expect(clippy::too_many_arguments, reason = "the arguments of the fields")]
+
 use async_graphql::{Context, Json, MaybeUndefined, Object, Result};
 use serde_json::Value;
 use uuid::Uuid;
@@ -270,7 +272,6 @@ impl TicketMutation {
     }
 
     /// Sets a field that the workspace defined; null takes the value away.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
     async fn set_field(
         &self,
         ctx: &Context<'_>,
@@ -360,7 +361,6 @@ impl TicketMutation {
     }
 
     /// A note that the owner does not see: at most 16,384 bytes. `agentId`: who wrote it.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
     async fn add_note(
         &self,
         ctx: &Context<'_>,
@@ -378,7 +378,6 @@ impl TicketMutation {
     }
 
     /// The owner's rating of this episode: 1 poor, 2 normal, 3 good. The last one counts, every one is in the events.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
     async fn rate_ticket(
         &self,
         ctx: &Context<'_>,
@@ -399,7 +398,6 @@ impl TicketMutation {
 
     /// Gives a ticket to an agent, a team, or both; null takes it away. Neither: nobody has it any more. A NEW ticket that
     /// gets an agent is taken into work.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
     async fn assign_ticket(
         &self,
         ctx: &Context<'_>,
