@@ -33,11 +33,14 @@ mod support;
 
 mod amendments;
 mod api;
+mod assignment;
 mod bad_input;
 mod clients;
+mod conversations;
 mod crash;
 mod decisions;
 mod hooks;
+mod lifecycle;
 mod model;
 mod ordering;
 mod outside;
@@ -46,6 +49,7 @@ mod responders;
 mod rules;
 mod settings;
 mod streams;
+mod timers;
 mod timing;
 
 #[path = "../store.rs"]

@@ -2,6 +2,7 @@
 //! the code. Random commands go to both; after every step both must be in the same place.
 
 mod table;
+mod words;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use switchboard::domain::{
 };
 use uuid::Uuid;
 
-use self::table::{Model, Rules, Step, Ticket, Wish};
+use self::table::Model;
+use self::words::{Rules, Step, Ticket, Wish};
 
 /// How many steps; a long run sets more.
 const STEPS: usize = 20_000;

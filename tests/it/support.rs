@@ -7,6 +7,7 @@ mod graphql;
 mod play;
 mod redis;
 mod socket;
+pub mod story;
 
 pub use app::{KEY, Process, TestApp, config, make_workspace, verify};
 pub use ask::{ask, code, types, wish};
