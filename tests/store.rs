@@ -98,6 +98,7 @@ async fn promises(store: Arc<dyn Store>) {
     a_known_key_is_a_duplicate_and_brings_the_first_receipt(&*store).await;
     of_many_writers_one_wins(&store).await;
     the_log_is_gapless_and_agrees_with_histories(&*store).await;
+    a_timer_is_that_of_the_last_commit(&*store).await;
     a_version_from_the_future_is_a_regress(&*store).await;
 }
 
@@ -217,6 +218,52 @@ async fn the_log_is_gapless_and_agrees_with_histories(store: &dyn Store) {
     }
     let written: HashSet<Uuid> = records.iter().map(|record| record.event.aggregate_id).collect();
     assert_eq!(listed, written);
+}
+
+fn with_timer(commit: Arc<Commit>, due: Option<u64>) -> Arc<Commit> {
+    Arc::new(Commit {
+        due,
+        ..Arc::unwrap_or_clone(commit)
+    })
+}
+
+async fn timers(store: &dyn Store, until: u64, limit: usize) -> Vec<(Uuid, u64)> {
+    let mut found = Vec::new();
+    for partition in 0..store.partitions() {
+        let timers = store.timers(partition, until, limit).await.unwrap();
+        assert!(timers.is_sorted_by_key(|timer| timer.due), "the earliest first");
+        found.extend(timers.into_iter().map(|timer| (timer.aggregate_id, timer.due)));
+    }
+    found.sort_by_key(|(_, due)| *due);
+    found
+}
+
+async fn a_timer_is_that_of_the_last_commit(store: &dyn Store) {
+    let far = 9_000_000_000_000;
+    assert_eq!(timers(store, far, 10).await, []);
+    let (one, two) = (chat(70), chat(71));
+    committed(
+        store,
+        &with_timer(commit(one, 0, 0, 1, &["m:t1"]), Some(2_000_000_000_000)),
+    )
+    .await;
+    committed(store, &with_timer(commit(two, 0, 0, 1, &[]), Some(1_000_000_000_000))).await;
+    let both = [(two, 1_000_000_000_000), (one, 2_000_000_000_000)];
+    assert_eq!(timers(store, 2_000_000_000_000, 10).await, both);
+    assert_eq!(timers(store, 1_999_999_999_999, 10).await, both[..1]);
+    assert_eq!(timers(store, 999_999_999_999, 10).await, []);
+    assert_eq!(timers(store, far, 0).await, []);
+    // a commit that does not happen changes no timer
+    let conflict = with_timer(commit(one, 0, 0, 1, &[]), Some(1));
+    assert!(matches!(settle(store, &conflict).await, Outcome::Conflict { .. }));
+    let repeat = with_timer(commit(one, 1, 1, 1, &["m:t1"]), Some(1));
+    assert!(matches!(settle(store, &repeat).await, Outcome::Duplicate { .. }));
+    assert_eq!(timers(store, far, 10).await, both);
+    committed(store, &with_timer(commit(one, 1, 1, 1, &[]), Some(500))).await;
+    assert_eq!(timers(store, far, 10).await, [(one, 500), (two, 1_000_000_000_000)]);
+    committed(store, &with_timer(commit(one, 2, 2, 1, &[]), None)).await;
+    committed(store, &with_timer(commit(two, 1, 1, 1, &[]), None)).await;
+    assert_eq!(timers(store, far, 10).await, []);
 }
 
 async fn a_version_from_the_future_is_a_regress(store: &dyn Store) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::domain::policy::AssignmentMode;
 use crate::domain::{ApiKey, Channel, ChannelPolicy, Rulebook, Workspace};
 
 /// As of some record; a newer one takes its place as a whole.
@@ -14,6 +15,7 @@ pub struct Settings {
     channels: HashMap<Uuid, (Uuid, Channel)>,
     keys: HashMap<String, (Uuid, ApiKey)>,
     key_ids: HashSet<Uuid>,
+    giving: HashSet<Uuid>,
 }
 
 impl Settings {
@@ -22,6 +24,14 @@ impl Settings {
     pub fn new(workspaces: Vec<Workspace>) -> Self {
         let mut settings = Self::default();
         for workspace in workspaces {
+            let gives = |channel: &Channel| channel.policy.assignment.unwrap_or(workspace.policy.assignment);
+            if workspace
+                .channels
+                .iter()
+                .any(|channel| gives(channel) != AssignmentMode::Manual)
+            {
+                settings.giving.insert(workspace.id);
+            }
             for channel in &workspace.channels {
                 settings.channels.insert(channel.id, (workspace.id, channel.clone()));
             }
@@ -67,9 +77,15 @@ impl Settings {
         }
     }
 
-    /// Every workspace.
-    pub fn workspaces(&self) -> impl Iterator<Item = &Arc<Workspace>> {
-        self.workspaces.values()
+    /// Workspaces in which tickets are given by themselves, on some channel.
+    pub fn giving(&self) -> impl Iterator<Item = &Arc<Workspace>> {
+        self.giving.iter().filter_map(|id| self.workspace(*id))
+    }
+
+    /// Whether tickets are given by themselves, on some channel of a workspace.
+    #[must_use]
+    pub fn gives_in(&self, workspace_id: Uuid) -> bool {
+        self.giving.contains(&workspace_id)
     }
 
     /// Whether a key still opens something.

@@ -17,7 +17,7 @@ use super::{Processes, new_id, pause, refusal, rule};
 use crate::domain::policy::AssignmentMode;
 use crate::domain::{
     Aggregate as _, ChannelPolicy, ChatCommand, ChatCommandBody, Desk, DeskCommand, DeskCommandBody, Event, EventBody,
-    Rejection, Scope, Status, Ticket, TicketAction, Workspace, id,
+    Rejection, Scope, Status, Ticket, TicketAction, id,
 };
 use crate::live::{LiveError, Step, Tail};
 use crate::router::RouterError;
@@ -57,11 +57,6 @@ pub(super) struct Assigner {
     changed: HashSet<Uuid>,
     /// Workspaces whose desks are kept.
     given_in: HashSet<Uuid>,
-}
-
-fn gives(workspace: &Workspace) -> bool {
-    let mut channels = workspace.channels.iter();
-    channels.any(|channel| channel.policy.assignment.unwrap_or(workspace.policy.assignment) != AssignmentMode::Manual)
 }
 
 /// What became of an attempt to give a ticket.
@@ -125,15 +120,7 @@ impl Assigner {
     /// Workspaces in which tickets are given by themselves; in others nobody keeps count.
     fn look_everywhere(&mut self) {
         let settings = self.processes.live.settings();
-        let giving = settings.workspaces().filter(|workspace| gives(workspace));
-        self.changed.extend(giving.map(|workspace| workspace.id));
-    }
-
-    fn gives_in(&self, workspace_id: Uuid) -> bool {
-        let settings = self.processes.live.settings();
-        settings
-            .workspace(workspace_id)
-            .is_some_and(|workspace| gives(workspace))
+        self.changed.extend(settings.giving().map(|workspace| workspace.id));
     }
 
     /// Takes in an event and all that wait after it; whether some were missed.
@@ -156,7 +143,7 @@ impl Assigner {
     /// may be given now that were not counted before.
     fn note(&mut self, event: &Event, wishes: &mut BTreeMap<(DeskOf, Uuid), bool>) -> bool {
         let workspace_id = event.workspace_id;
-        if !self.gives_in(workspace_id) {
+        if !self.processes.live.settings().gives_in(workspace_id) {
             self.given_in.remove(&workspace_id);
             return false;
         }
@@ -414,7 +401,7 @@ impl Assigner {
         let settings = self.processes.live.settings();
         let view = self.processes.live.view().clone();
         let now = self.processes.clock.now();
-        for workspace in settings.workspaces().filter(|workspace| gives(workspace)) {
+        for workspace in settings.giving() {
             self.given_in.insert(workspace.id);
             for agent in &workspace.agents {
                 let desk_of = (workspace.id, agent.id);

@@ -45,6 +45,7 @@ mod model;
 mod ordering;
 mod outside;
 mod program;
+mod races;
 mod responders;
 mod rules;
 mod settings;

@@ -183,6 +183,15 @@ pub struct Change {
     pub value: Option<Json<Value>>,
 }
 
+/// What led to an event.
+#[derive(Clone, Copy, Debug, SimpleObject)]
+pub struct Cause {
+    /// The command; all events of one command have the same.
+    pub command_id: Uuid,
+    /// The message that the command brought or changed.
+    pub message_id: Option<Uuid>,
+}
+
 /// A fact, at its place in the log.
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -248,6 +257,15 @@ impl Event {
     /// Who did it.
     async fn actor(&self) -> Author {
         self.event.actor.clone().into()
+    }
+
+    /// What led to it.
+    async fn cause(&self) -> Cause {
+        let cause = &self.event.cause;
+        Cause {
+            command_id: cause.command_id,
+            message_id: cause.message_id,
+        }
     }
 
     /// The fields that it changed.
