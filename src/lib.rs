@@ -6,7 +6,7 @@
 //! # Layers
 //! Imports point down; `tests/tidy.rs` checks it.
 //! ```text
-//! main > cli > server > config > api > provider > router > actor > live > { store, view } > { domain, clock, sqlite }
+//! main > cli > server > config > api > provider > process > router > actor > live > view > store > { domain, clock, sqlite }
 //! ```
 //!
 //! # The walk of one message

@@ -31,6 +31,7 @@
 
 mod support;
 
+mod aggregates;
 mod amendments;
 mod api;
 mod assignment;

@@ -25,6 +25,7 @@ pub struct Play {
     pub replays: bool,
     log: Vec<Arc<Event>>,
     receipts: HashMap<String, Receipt>,
+    commits: u64,
 }
 
 pub fn says(text: &str) -> Content {
@@ -120,6 +121,7 @@ impl Play {
             replays: true,
             log: Vec::new(),
             receipts: HashMap::new(),
+            commits: 0,
         }
     }
 
@@ -173,8 +175,18 @@ impl Play {
         self.log.extend(self.events.iter().cloned());
         if !self.events.is_empty() {
             self.chat = decided.state;
-            self.chat.version += 1;
+            self.chat.set_version(self.commits + 1);
+            self.commits += 1;
         }
+        let counted = (Aggregate::id(&self.chat), self.chat.version(), self.chat.seq());
+        assert_eq!(counted, (self.chat.id, self.commits, self.log.len() as u64));
+        let snapshot = serde_json::to_string(&self.chat).unwrap();
+        assert_eq!(serde_json::from_str::<Chat>(&snapshot).unwrap(), self.chat);
+        assert_eq!(
+            snapshot.contains("\"unanswered\""),
+            self.chat.unanswered > 0,
+            "a snapshot says no more than it must"
+        );
         if self.replays {
             self.replay();
         }
