@@ -5,10 +5,12 @@ use uuid::Uuid;
 use super::bootstrap::ask;
 use crate::domain::command::Incoming;
 use crate::domain::event::Profile;
+use crate::domain::field::{Field, FieldKind, FieldTarget, Tag};
 use crate::domain::message::Content;
+use crate::domain::people::Member;
 use crate::domain::{
-    Actor, ActorKind, Agent, Channel, ChannelType, ChatCommand, ChatCommandBody, DedupeKey, PolicyPatch, Setting,
-    TicketAction, WorkspaceCommandBody, id,
+    Actor, ActorKind, Agent, Channel, ChannelType, ChatCommand, ChatCommandBody, DedupeKey, PolicyPatch, Priority,
+    Setting, Team, TicketAction, WorkspaceCommandBody, id,
 };
 use crate::server::Node;
 
@@ -63,6 +65,36 @@ fn agent(name: &str) -> WorkspaceCommandBody {
     WorkspaceCommandBody::CreateSetting(Setting::Agent(Box::new(Agent::named(demo_id(name), name))))
 }
 
+fn settings_of_the_demo() -> [Setting; 4] {
+    let members = [("Robin", 2), ("Sam", 1)].map(|(name, weight)| Member {
+        agent_id: demo_id(name),
+        weight,
+    });
+    let tag = |name: &str| {
+        Setting::Tag(Tag {
+            id: demo_id(name),
+            name: name.to_owned(),
+        })
+    };
+    [
+        Setting::Team(Team {
+            id: demo_id("Support"),
+            name: "Support".to_owned(),
+            picture: None,
+            members: members.to_vec(),
+        }),
+        tag("parcel"),
+        tag("refund"),
+        Setting::Field(Field {
+            id: demo_id("carrier"),
+            name: "carrier".to_owned(),
+            kind: FieldKind::Select,
+            target: FieldTarget::Ticket,
+            options: ["DHL", "UPS"].map(str::to_owned).to_vec(),
+        }),
+    ]
+}
+
 /// Fills the workspace if it has no channel yet.
 pub(super) async fn fill(node: &Node) -> anyhow::Result<Option<Tour>> {
     let tour = Tour {
@@ -81,6 +113,9 @@ pub(super) async fn fill(node: &Node) -> anyhow::Result<Option<Tour>> {
     ask(node, channel("web", ChannelType::Web, None)).await?;
     ask(node, agent("Robin")).await?;
     ask(node, agent("Sam")).await?;
+    for setting in settings_of_the_demo() {
+        ask(node, WorkspaceCommandBody::CreateSetting(setting)).await?;
+    }
     for chat in CHATS {
         talk(node, chat).await?;
     }
@@ -121,8 +156,18 @@ async fn talk(node: &Node, (channel, name, texts, end): (&str, &str, &[&str], &s
         agent_id: Some(agent_id),
         responder_epoch: None,
     };
+    let step = |action| ChatCommandBody::ticket(ticket_id, action);
     let steps = match end {
-        "active" => vec![take],
+        "active" => vec![
+            take,
+            step(TicketAction::Assign {
+                agent_id: None,
+                team_id: Some(Some(demo_id("Support"))),
+            }),
+            step(TicketAction::SetSubject(Some("Delivery address".to_owned()))),
+            step(TicketAction::AddTag(demo_id("parcel"))),
+            step(TicketAction::SetPriority(Priority::High)),
+        ],
         "answered" => vec![take, answer],
         "completed" => vec![take, answer, ChatCommandBody::ticket(ticket_id, TicketAction::Complete)],
         _ => Vec::new(),

@@ -357,11 +357,10 @@ fn decide(draft: &mut Draft<'_>) -> Result<Receipt, Rejection> {
             team_id,
         } => lifecycle::open(draft, subject.as_deref(), *assignee_id, *team_id),
         ChatCommandBody::OpenFromPost {
-            post_id,
             profile,
             content,
             reply,
-        } => speak::open_from_post(draft, *post_id, (profile, content), reply.as_ref()),
+        } => speak::open_from_post(draft, profile, content, reply.as_ref()),
         ChatCommandBody::Handover { team_id, summary } => respond::handover(draft, *team_id, summary.as_deref()),
         ChatCommandBody::TakeoverChat { agent_id } => respond::takeover_chat(draft, *agent_id),
         ChatCommandBody::BlockOwner => Ok(attribute::set_blocked(draft, true)),

@@ -173,7 +173,6 @@ pub enum ChatCommandBody {
     },
     /// A comment or review of the owner becomes a ticket: the open one, or a new one.
     OpenFromPost {
-        post_id: Uuid,
         profile: Profile,
         content: Content,
         reply: Option<Content>,

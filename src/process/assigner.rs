@@ -41,6 +41,8 @@ const DESKS_AT_ONCE: usize = 64;
 const STRIDE: u64 = 1_000_000;
 /// The pause after a failure, in milliseconds.
 const PAUSE_MS: u64 = 1_000;
+/// How long this node's view may take to show what was just given.
+const OWN_WRITES_WAIT: Duration = Duration::from_secs(2);
 /// How long a node may be behind when desks are looked over.
 const CATCH_UP: Duration = Duration::from_secs(10);
 
@@ -325,9 +327,14 @@ impl Assigner {
         let command = ChatCommand::new(new_id(), workspace_id, rule("assignment"), body);
         let pending = self.processes.router.submit(row.chat_id, workspace_id, command);
         let answer = match pending {
-            Ok(pending) => pending.answer().await.map(drop),
+            Ok(pending) => pending.answer().await,
             Err(error) => Err(error),
         };
+        if let Ok(answer) = &answer {
+            // otherwise the next look would find it waiting still
+            let live = &self.processes.live;
+            live.wait_for(answer.partition, answer.position, OWN_WRITES_WAIT).await;
+        }
         if refusal(&answer).is_some() {
             let release = DeskCommandBody::Release { agent_id, ticket_id };
             if let Ok(desk) = self.ask((workspace_id, agent_id), release).await {

@@ -192,3 +192,96 @@ fn an_event_names_its_cause() {
         (None, None)
     );
 }
+
+#[test]
+fn content_is_refused_past_its_bounds_and_not_before() {
+    use switchboard::domain::Attachment;
+    use switchboard::domain::command::{Incoming, check_name, check_text};
+    use switchboard::domain::event::Profile;
+    use switchboard::domain::message::Content;
+    let attachment = Attachment {
+        kind: "image".into(),
+        url: None,
+        name: None,
+        mime_type: None,
+        size_bytes: None,
+    };
+    let with = |text: Option<String>, attachments: Vec<Attachment>| Content { text, attachments };
+    let long = |length: usize| Some("x".repeat(length));
+    let good = [
+        with(long(16_384), Vec::new()),
+        with(None, vec![attachment.clone(); 20]),
+        with(
+            None,
+            vec![Attachment {
+                kind: "k".repeat(256),
+                ..attachment.clone()
+            }],
+        ),
+        with(
+            None,
+            vec![Attachment {
+                url: long(2_048),
+                name: long(256),
+                mime_type: long(256),
+                ..attachment.clone()
+            }],
+        ),
+    ];
+    for content in good {
+        content.check().unwrap();
+    }
+    let bad = [
+        with(long(16_385), Vec::new()),
+        with(None, Vec::new()),
+        with(Some(String::new()), Vec::new()),
+        with(Some("a\0b".into()), Vec::new()),
+        with(None, vec![attachment.clone(); 21]),
+        with(
+            None,
+            vec![Attachment {
+                kind: String::new(),
+                ..attachment.clone()
+            }],
+        ),
+        with(
+            None,
+            vec![Attachment {
+                url: long(2_049),
+                ..attachment.clone()
+            }],
+        ),
+        with(
+            None,
+            vec![Attachment {
+                name: long(257),
+                ..attachment.clone()
+            }],
+        ),
+        with(
+            None,
+            vec![Attachment {
+                mime_type: long(257),
+                ..attachment
+            }],
+        ),
+    ];
+    for content in bad {
+        assert_eq!(content.check().unwrap_err().code(), "BAD_USER_INPUT");
+    }
+    let incoming = |external_id: Option<String>, name: Option<String>, avatar: Option<String>| Incoming {
+        external_id,
+        content: says("x"),
+        sent_at: None,
+        profile: Profile { name, avatar },
+        author_name: None,
+    };
+    incoming(long(256), long(256), long(2_048)).check().unwrap();
+    assert!(
+        incoming(long(257), None, None).check().is_err() && incoming(Some(" ".into()), None, None).check().is_err()
+    );
+    assert!(incoming(None, long(257), None).check().is_err() && incoming(None, None, long(2_049)).check().is_err());
+    let named = check_name("x", "").unwrap_err();
+    assert_eq!(named.details()[0], ("field", "x".into()));
+    assert!(check_text("x", "", 0).is_ok() && check_text("x", "y", 0).is_err());
+}

@@ -214,6 +214,18 @@ async fn outside(client: &Client) {
         );
     }
     run(client, &merge, "id").await;
+    let block = |verb: &str| format!("{verb}Contact(contactId: \"{}\")", contacts[1]);
+    let blocked = run(client, &block("block"), "id blocked identities { blocked }").await;
+    assert_eq!(
+        (&blocked["id"], &blocked["blocked"]),
+        (&json!(contacts[0]), &json!(true))
+    );
+    assert_eq!(blocked["identities"], json!([{ "blocked": true }, { "blocked": true }]));
+    assert_eq!(
+        client.say(&other, "ada_fischer", "m2", "?").await["decision"],
+        "SILENCED"
+    );
+    assert_eq!(run(client, &block("unblock"), "blocked").await["blocked"], false);
     let itself = format!("mergeContacts(contactId: \"{0}\", into: \"{0}\")", contacts[0]);
     let error = client
         .error(&format!("mutation {{ {itself} {{ id }} }}"), json!({}))

@@ -471,7 +471,6 @@ fn writing_first_makes_an_outbound_ticket() {
 fn a_post_opens_a_ticket_with_its_text() {
     let mut play = Play::new(policy());
     let body = |reply: Option<&str>| ChatCommandBody::OpenFromPost {
-        post_id: Play::UNKNOWN,
         profile: switchboard::domain::event::Profile::default(),
         content: says("This broke on day one"),
         reply: reply.map(says),

@@ -64,11 +64,13 @@ impl Contact {
     }
 
     /// Who they are on each channel, the first hundred.
+    #[graphql(complexity = "10 * child_complexity + 1")]
     async fn identities(&self, ctx: &Context<'_>) -> Result<Vec<Owner>> {
         self.0.chats.iter().map(|chat| owner(ctx, chat)).collect()
     }
 
     /// Their chats, the oldest first, the first hundred.
+    #[graphql(complexity = "10 * child_complexity + 1")]
     async fn chats(&self) -> Vec<Chat> {
         self.0.chats.iter().cloned().map(Chat).collect()
     }

@@ -134,8 +134,8 @@ pub(super) fn send_outbound(
 /// The text of a comment or review opens the ticket as a note; the private reply, if there is one, follows it.
 pub(super) fn open_from_post(
     draft: &mut Draft<'_>,
-    post_id: Uuid,
-    (profile, content): (&Profile, &Content),
+    profile: &Profile,
+    content: &Content,
     reply: Option<&Content>,
 ) -> Result<Receipt, Rejection> {
     if let Some(reply) = reply {
@@ -150,7 +150,7 @@ pub(super) fn open_from_post(
     }
     let author = Actor {
         name: profile.name.clone(),
-        ..Actor::new(ActorKind::Owner, post_id.to_string())
+        ..Actor::new(ActorKind::Owner, draft.chat.owner.external_id.clone())
     };
     let note = outgoing(draft, author, content, Visibility::Note);
     let mut message_seq = draft.say(|message| EventBody::NoteAdded { message }, note);

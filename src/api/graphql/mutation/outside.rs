@@ -6,6 +6,7 @@ use async_graphql::{Context, Json, Object, Result};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::command;
 use crate::api::auth::Principal;
 use crate::api::error::ApiError;
 use crate::api::graphql::contact::{Contact, Post, PostConversion};
@@ -58,6 +59,20 @@ async fn find(ctx: &Context<'_>, contact_id: Uuid) -> Result<crate::view::Contac
         found = view.contact(principal.workspace_id, contact_id).await?;
     }
     found.ok_or_else(|| Rejection::NotFound { what: "contact" }.into())
+}
+
+/// The same for every chat of a contact.
+async fn ask_chats(
+    ctx: &Context<'_>,
+    contact_id: Uuid,
+    idempotency_key: Option<String>,
+    body: &ChatCommandBody,
+) -> Result<Contact> {
+    let (services, principal) = in_context(ctx)?;
+    for chat in find(ctx, contact_id).await?.chats {
+        command(services, principal, chat.id, idempotency_key.clone(), body.clone()).await?;
+    }
+    Ok(Contact(find(ctx, contact_id).await?))
 }
 
 async fn ask_post(
@@ -157,6 +172,26 @@ impl OutsideMutation {
         Ok(Contact(find(ctx, to.id).await?))
     }
 
+    /// What the person writes on any channel from now on is stored and bothers nobody: blocks each of their identities.
+    async fn block_contact(
+        &self,
+        ctx: &Context<'_>,
+        contact_id: Uuid,
+        idempotency_key: Option<String>,
+    ) -> Result<Contact> {
+        ask_chats(ctx, contact_id, idempotency_key, &ChatCommandBody::BlockOwner).await
+    }
+
+    /// The person is heard again, on every channel.
+    async fn unblock_contact(
+        &self,
+        ctx: &Context<'_>,
+        contact_id: Uuid,
+        idempotency_key: Option<String>,
+    ) -> Result<Contact> {
+        ask_chats(ctx, contact_id, idempotency_key, &ChatCommandBody::UnblockOwner).await
+    }
+
     /// Takes in a public comment or a product review. The same `externalId` again is a repeat, or its author's edit.
     async fn ingest_post(&self, ctx: &Context<'_>, input: PostInput, idempotency_key: Option<String>) -> Result<Post> {
         let (services, principal) = in_context(ctx)?;
@@ -200,7 +235,6 @@ impl OutsideMutation {
             .map_err(ApiError::from)?;
         let envelope = Services::envelope(principal, idempotency_key, &json!(["convertPost", id]))?;
         let body = ChatCommandBody::OpenFromPost {
-            post_id: id,
             profile: post.profile.clone(),
             content: post.content.clone(),
             reply,
