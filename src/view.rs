@@ -10,7 +10,7 @@ mod read;
 mod schema;
 mod tickets;
 
-pub use outside::{ContactRow, PostFilter, PostRow};
+pub use outside::{ContactRow, Pool, PostFilter, PostRow};
 pub use read::{ChatRow, EventRow, MessageRow, Reaction, TicketRow};
 pub use tickets::{TicketFilter, TicketOrder};
 

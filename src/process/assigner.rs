@@ -21,8 +21,7 @@ use crate::domain::{
 };
 use crate::live::{LiveError, Step, Tail};
 use crate::router::RouterError;
-use crate::view::TicketRow;
-use crate::view::page::TicketKey;
+use crate::view::{Pool, TicketRow};
 
 /// How often what waits is looked at even if nothing happened: somebody's working hours may have begun.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -30,9 +29,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOK_OVER_EVERY: Duration = Duration::from_mins(1);
 /// A place that no ticket answers to is given back after so long, in milliseconds.
 const UNANSWERED_MS: u64 = 30_000;
-/// How many waiting tickets are read at once, and looked at in one turn.
-const WAITING_PAGE: usize = 100;
-const WAITING_PAGES_MAX: usize = 20;
+/// How many waiting tickets are read at once, from how many pools, and how often in one turn.
+const WAITING_MAX: usize = 100;
+const POOLS_MAX: usize = 200;
+const PASSES_MAX: usize = 4;
 /// The most news of one turn.
 const NEWS_MAX: usize = 1_024;
 /// How many desks are changed at once.
@@ -65,6 +65,8 @@ pub(super) struct Assigner {
 enum Given {
     /// It has somebody now.
     Yes,
+    /// Somebody else is about to give it.
+    Elsewhere,
     /// Nobody has room.
     Nobody,
 }
@@ -100,9 +102,14 @@ impl Assigner {
             for workspace_id in std::mem::take(&mut self.changed) {
                 self.serve(workspace_id).await?;
             }
+            let wait = if self.changed.is_empty() {
+                LOOK_EVERY
+            } else {
+                Duration::ZERO
+            };
             let first = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                first = tokio::time::timeout(LOOK_EVERY, tail.next()) => first,
+                first = tokio::time::timeout(wait, tail.next()) => first,
             };
             match first {
                 Err(_) => self.look_everywhere(),
@@ -260,32 +267,37 @@ impl Assigner {
         Ok(desk.unwrap_or_else(|| Desk::blank(desk_id)))
     }
 
-    /// Gives what waits in a workspace, as far as somebody has room.
+    /// Gives what waits in a workspace, as far as somebody has room; what is more than a turn is left to the next.
     async fn serve(&mut self, workspace_id: Uuid) -> Result<(), LiveError> {
-        let mut after = None;
-        let mut exhausted = HashSet::new();
-        for _ in 0..WAITING_PAGES_MAX {
-            let view = self.processes.live.view().clone();
-            let waiting = view.waiting(workspace_id, after, WAITING_PAGE).await?;
-            let full = waiting.len() >= WAITING_PAGE;
-            for (row, channel_id) in waiting {
-                after = Some(TicketKey {
-                    at: row.ticket.opened_at,
-                    id: row.ticket.id,
-                });
-                let policy = self.processes.live.settings().policy(channel_id);
-                let pool = (policy.assignment, row.ticket.team_id.or(policy.default_team_id));
-                if policy.assignment == AssignmentMode::Manual || exhausted.contains(&pool) {
+        let view = self.processes.live.view().clone();
+        let mut exhausted: HashSet<Pool> = HashSet::new();
+        for _ in 0..PASSES_MAX {
+            let mut pools = view.waiting_pools(workspace_id).await?;
+            let settings = self.processes.live.settings();
+            let gives = |channel| settings.policy(channel).assignment != AssignmentMode::Manual;
+            pools.retain(|pool| gives(pool.0) && !exhausted.contains(pool));
+            pools.truncate(POOLS_MAX);
+            if pools.is_empty() {
+                return Ok(());
+            }
+            let mut moved = false;
+            for (row, channel_id) in view.waiting(workspace_id, pools, WAITING_MAX).await? {
+                let pool = (channel_id, row.ticket.team_id);
+                if exhausted.contains(&pool) {
                     continue;
                 }
-                if matches!(self.give(workspace_id, &row, &policy).await?, Given::Nobody) {
-                    exhausted.insert(pool);
+                let policy = settings.policy(channel_id);
+                match self.give(workspace_id, &row, &policy).await? {
+                    Given::Yes => moved = true,
+                    Given::Elsewhere => {}
+                    Given::Nobody => moved |= exhausted.insert(pool),
                 }
             }
-            if !full {
-                break;
+            if !moved {
+                return Ok(());
             }
         }
+        self.changed.insert(workspace_id);
         Ok(())
     }
 
@@ -303,7 +315,7 @@ impl Assigner {
             if let Some(refused) = refusal(&reserved) {
                 self.desks.remove(&desk_of);
                 if *refused == Rejection::AlreadyAssigned {
-                    return Ok(Given::Yes);
+                    return Ok(Given::Elsewhere);
                 }
                 continue;
             }
@@ -314,14 +326,13 @@ impl Assigner {
                     return Ok(Given::Nobody);
                 }
             };
-            self.offer(workspace_id, row, agent_id).await;
-            return Ok(Given::Yes);
+            return Ok(self.offer(workspace_id, row, agent_id).await);
         }
         Ok(Given::Nobody)
     }
 
     /// Assigns the ticket to whom a place is kept for it; gives the place back if somebody else was first.
-    async fn offer(&mut self, workspace_id: Uuid, row: &TicketRow, agent_id: Uuid) {
+    async fn offer(&mut self, workspace_id: Uuid, row: &TicketRow, agent_id: Uuid) -> Given {
         let ticket_id = row.ticket.id;
         let body = ChatCommandBody::ticket(ticket_id, TicketAction::Offer { agent_id });
         let command = ChatCommand::new(new_id(), workspace_id, rule("assignment"), body);
@@ -334,6 +345,7 @@ impl Assigner {
             // otherwise the next look would find it waiting still
             let live = &self.processes.live;
             live.wait_for(answer.partition, answer.position, OWN_WRITES_WAIT).await;
+            return Given::Yes;
         }
         if refusal(&answer).is_some() {
             let release = DeskCommandBody::Release { agent_id, ticket_id };
@@ -344,6 +356,7 @@ impl Assigner {
             // it may have happened: the place stays until it is looked over
             tracing::warn!(%error, "a ticket could not be given");
         }
+        Given::Elsewhere
     }
 
     /// Who may be given a ticket, in the order in which they are asked, with where their turn counts from and how far it

@@ -1,6 +1,7 @@
 //! Contacts, and what is said in public.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::types::ToSql;
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use uuid::Uuid;
 
 use super::View;
@@ -18,6 +19,13 @@ const CHATS_MAX: usize = 100;
 
 /// A comment or review.
 pub type PostRow = Post;
+
+/// Where a ticket waits: its channel, and its team if it has one.
+pub type Pool = (Uuid, Option<Uuid>);
+
+const WAITING: &str = "FROM ticket t JOIN chat c ON c.id = t.chat
+    WHERE t.workspace = ? AND t.assignee IS NULL AND t.status <> 'INACTIVE'
+      AND t.removed = 0 AND c.owned = 0 AND c.blocked = 0";
 
 /// A contact that stands for itself and all that were merged into it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,32 +172,45 @@ impl View {
         .await
     }
 
-    /// Open tickets that nobody has, the longest waiting first; not those of removed chats and of responders.
+    /// Where open tickets wait that nobody has, by channel and team, the longest waiting first; not those of removed
+    /// chats, blocked owners and responders.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn waiting_pools(&self, workspace: Uuid) -> Result<Vec<Pool>, ReadError> {
+        self.ask(move |connection| {
+            let sql = format!("SELECT t.channel, t.team {WAITING} GROUP BY 1, 2 ORDER BY min(t.opened_at)");
+            all(connection, &sql, params![workspace.as_bytes()], |row| {
+                let team: Option<[u8; 16]> = row.get(1)?;
+                Ok((bytes(row, 0)?, team.map(Uuid::from_bytes)))
+            })
+        })
+        .await
+    }
+
+    /// Tickets that wait in any of these pools, with their channel, the longest waiting first.
     ///
     /// # Errors
     /// What SQLite says.
     pub async fn waiting(
         &self,
         workspace: Uuid,
-        after: Option<TicketKey>,
+        pools: Vec<Pool>,
         limit: usize,
     ) -> Result<Vec<(TicketRow, Uuid)>, ReadError> {
         self.ask(move |connection| {
-            let after = after.map_or((-1, Vec::new()), |key| (signed(key.at), key.id.as_bytes().to_vec()));
-            all(
-                connection,
-                "SELECT t.chat, t.body, t.channel FROM ticket t JOIN chat c ON c.id = t.chat
-                 WHERE t.workspace = ?1 AND t.assignee IS NULL AND t.status <> 'INACTIVE'
-                   AND (t.opened_at, t.id) > (?2, ?3) AND t.removed = 0 AND c.owned = 0 AND c.blocked = 0
-                 ORDER BY t.opened_at, t.id LIMIT ?4",
-                params![
-                    workspace.as_bytes(),
-                    after.0,
-                    after.1,
-                    i64::try_from(limit).unwrap_or(i64::MAX)
-                ],
-                |row| Ok((ticket(row)?, bytes(row, 2)?)),
-            )
+            let any = vec!["(t.channel = ? AND t.team IS ?)"; pools.len()].join(" OR ");
+            let sql =
+                format!("SELECT t.chat, t.body, t.channel {WAITING} AND ({any}) ORDER BY t.opened_at, t.id LIMIT ?");
+            let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(*workspace.as_bytes())];
+            for (channel, team) in pools {
+                values.push(Box::new(*channel.as_bytes()));
+                values.push(Box::new(team.map(|team| *team.as_bytes())));
+            }
+            values.push(Box::new(i64::try_from(limit).unwrap_or(i64::MAX)));
+            all(connection, &sql, params_from_iter(values), |row| {
+                Ok((ticket(row)?, bytes(row, 2)?))
+            })
         })
         .await
     }
