@@ -124,6 +124,35 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_of_id_is_its_own() {
+        let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let ids = [
+            first_workspace(),
+            chat(one, two, "a"),
+            post(one, two, "a"),
+            ticket(one, 2),
+            message(one, 2),
+            event(one, 2),
+            contact(one),
+            desk(one, two),
+            follow_up(one, "a"),
+            key("a"),
+            chat(one, two, "b"),
+            post(one, two, "b"),
+            ticket(one, 3),
+            message(one, 3),
+            event(one, 3),
+            contact(two),
+            desk(two, one),
+            follow_up(one, "b"),
+            key("b"),
+            Uuid::nil(),
+        ];
+        let distinct: std::collections::HashSet<Uuid> = ids.into_iter().collect();
+        assert_eq!(distinct.len(), ids.len());
+    }
+
+    #[test]
     fn partitions_are_in_range_and_all_used() {
         let mut used = [false; 16];
         for number in 0..1_000 {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::support::story::{run, text};
-use crate::support::{Client, Redis, TestApp, eventually};
+use crate::support::{Client, Process, Redis, TestApp, eventually};
 
 async fn agent(client: &Client, more: &str) -> String {
     let made = run(
@@ -306,4 +306,54 @@ async fn a_place_that_no_ticket_answers_to_is_given_back() {
     loads_become(&client, &[(&robin, 1)]).await;
     stop.cancel();
     again.await.unwrap();
+}
+
+async fn killed_while_giving(redis: Option<&Redis>) {
+    let data = tempfile::tempdir().unwrap();
+    let mut process = Process::start(data.path(), redis).await;
+    let client = process.client();
+    let mut agents = Vec::new();
+    for _ in 0..3 {
+        agents.push(agent(&client, ", capacity: 5").await);
+    }
+    let policy = json!({ "assignment": "LEAST_BUSY", "restorePeriodMs": 0 });
+    let channel = client.channel_with(policy).await;
+    for round in 0..10 {
+        let says = (0..12).map(|owner| {
+            let (client, channel) = (&client, &channel);
+            async move {
+                client
+                    .try_say(channel, &format!("r{round}o{owner}"), "m1", "hello")
+                    .await
+            }
+        });
+        // the answers come before everything is given: the kill is in the middle of it
+        let said = futures_util::future::join_all(says).await;
+        for ticket in said.iter().flatten().take(6) {
+            let _ = client
+                .ticket_command("completeTicket", text(ticket, "/ticket/id"), "")
+                .await;
+        }
+        tokio::time::sleep(Duration::from_millis(3 * (round % 4))).await;
+        process.kill();
+        process.restart().await;
+    }
+    let held = loads(&client).await;
+    for agent in &agents {
+        assert!(held.get(agent).copied().unwrap_or_default() <= 5, "{held:?}");
+    }
+    process.kill();
+    let (whole, report) = process.verify();
+    assert!(whole, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_while_giving_exceed_no_capacity_on_sqlite() {
+    killed_while_giving(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_while_giving_exceed_no_capacity_on_redis() {
+    let redis = Redis::start();
+    killed_while_giving(Some(&redis)).await;
 }

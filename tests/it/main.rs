@@ -50,6 +50,7 @@ mod races;
 mod responders;
 mod rules;
 mod settings;
+mod strangers;
 mod streams;
 mod timers;
 mod timing;

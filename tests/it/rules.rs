@@ -133,6 +133,7 @@ fn subject_summary_and_priority_change_with_what_was_before() {
         assert_eq!(code(play.act(bad)), "BAD_USER_INPUT");
     }
     play.act(TicketAction::SetSubject(Some("x".repeat(1_024)))).unwrap();
+    play.act(TicketAction::SetSummary("x".repeat(16_384))).unwrap();
 }
 
 #[test]

@@ -10,7 +10,7 @@ pub fn wish<B>(body: B) -> Wish<B> {
         workspace_id: id::first_workspace(),
         actor: Actor::system(),
         keys: Vec::new(),
-        body_hash: None,
+        body_hash: Some("hash".into()),
         body,
     }
 }
@@ -33,6 +33,12 @@ where
         state.set_version(version + 1);
     }
     assert!(replayed == *state, "replaying rebuilds the state");
+    if let Some(last) = decided.events.last() {
+        assert_eq!(state.seq(), last.seq);
+    }
+    // a repeat is known by the body, also of what changed nothing
+    assert_eq!(decided.receipt.body_hash.as_deref(), Some("hash"));
+    assert!(decided.receipt.setting_id.is_some());
     Ok(decided.events)
 }
 
