@@ -153,6 +153,15 @@ mod tests {
     }
 
     #[test]
+    fn a_hash_is_sha_256_in_hexadecimal() {
+        // FIPS 180-2, appendix B.1
+        assert_eq!(
+            sha256_hex(b"abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
+
+    #[test]
     fn partitions_are_in_range_and_all_used() {
         let mut used = [false; 16];
         for number in 0..1_000 {

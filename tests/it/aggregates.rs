@@ -191,6 +191,8 @@ fn an_event_names_its_cause() {
         (play.events[0].ticket_id(), play.events[0].cause.message_id),
         (None, None)
     );
+    play.say("m2").unwrap();
+    assert_eq!(play.events[0].ticket_id(), None, "a silenced message is of no ticket");
 }
 
 #[test]

@@ -152,6 +152,41 @@ fn settings_are_made_replaced_and_must_be_whole() {
 }
 
 #[test]
+fn names_pictures_and_members_have_bounds() {
+    use WorkspaceCommandBody::CreateSetting;
+    let mut workspace = workspace();
+    workspace.agents = (0..501).map(|id| Agent::named(number(id), "Robin")).collect();
+    let members = |count: u128| (0..count).map(|id| (id, 100)).collect::<Vec<(u128, u32)>>();
+    assert_eq!(
+        code(change(&mut workspace, CreateSetting(team(900, &members(501))))),
+        "BAD_USER_INPUT"
+    );
+    change(&mut workspace, CreateSetting(team(900, &members(500)))).unwrap();
+    let agent = |email: usize, picture: usize| {
+        let mut agent = Agent::named(number(901), "Robin");
+        agent.email = Some("x".repeat(email));
+        agent.picture = Some("x".repeat(picture));
+        CreateSetting(Setting::Agent(Box::new(agent)))
+    };
+    assert_eq!(code(change(&mut workspace, agent(257, 1))), "BAD_USER_INPUT");
+    assert_eq!(code(change(&mut workspace, agent(1, 2_049))), "BAD_USER_INPUT");
+    change(&mut workspace, agent(256, 2_048)).unwrap();
+    let named = |name: &str, picture: usize| {
+        CreateSetting(Setting::Responder(Responder {
+            id: number(902),
+            name: name.into(),
+            picture: Some("x".repeat(picture)),
+            entity: ResponderEntity::User,
+            version_id: None,
+            version_number: None,
+        }))
+    };
+    assert_eq!(code(change(&mut workspace, named(" ", 1))), "BAD_USER_INPUT");
+    assert_eq!(code(change(&mut workspace, named("x", 2_049))), "BAD_USER_INPUT");
+    change(&mut workspace, named("x", 2_048)).unwrap();
+}
+
+#[test]
 fn agents_change_field_by_field() {
     let mut workspace = workspace();
     change(&mut workspace, WorkspaceCommandBody::CreateSetting(agent(1))).unwrap();
