@@ -130,7 +130,17 @@ impl Node {
             store: Arc::clone(&self.store),
             clock: services.clock.clone(),
         };
-        let stop = self.stop.clone();
+        // the processes end first: what they began is finished before commands are refused
+        let stop = self.stop.child_token();
+        self.tasks.spawn({
+            let (stop, shutdown) = (stop.clone(), shutdown.clone());
+            async move {
+                tokio::select! {
+                    () = shutdown.cancelled() => stop.cancel(),
+                    () = stop.cancelled() => {}
+                }
+            }
+        });
         self.tasks.spawn(async move { processes.run(stop).await });
         let state = ApiState {
             schema: schema(self.services.clone(), self.tasks.clone()),

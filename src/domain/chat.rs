@@ -169,10 +169,10 @@ impl Chat {
         self.merge_target.as_deref().or(self.last_ticket.as_deref())
     }
 
-    /// The last ticket's; none while there is no ticket.
+    /// The current ticket's; none while there is no ticket.
     #[must_use]
     pub fn status(&self) -> Option<Status> {
-        self.last_ticket.as_ref().map(|ticket| ticket.status())
+        self.current_ticket().map(Ticket::status)
     }
 
     fn current_ticket_mut(&mut self) -> Option<&mut Ticket> {

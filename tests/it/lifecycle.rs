@@ -171,6 +171,9 @@ async fn merging(client: &Client) {
         (text(&merged, "/ticket/id"), text(&merged, "/ticket/status")),
         (one, "ACTIVE")
     );
+    let seen = "query($id: UUID!) { chat(id: $id) { status lastTicket { id } } }";
+    let seen = client.data(seen, json!({ "id": chat })).await;
+    assert_eq!(seen["chat"], json!({ "status": "ACTIVE", "lastTicket": { "id": one } }));
     let third = client.say(&channel, "ada", "m3", "three").await;
     assert_eq!(text(&third, "/ticket/id"), one);
     let query =

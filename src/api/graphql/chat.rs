@@ -17,6 +17,9 @@ use crate::api::error::ApiError;
 use crate::domain::id;
 use crate::view::{ChatRow, TicketFilter, TicketOrder, TicketRow};
 
+/// How many merges of merged tickets are followed.
+const MERGES_MAX: usize = 64;
+
 /// The person outside, as one channel knows them.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct Owner {
@@ -69,13 +72,13 @@ impl Chat {
         owner(ctx, &self.0)
     }
 
-    /// The last ticket's; null while there is none.
+    /// That of `lastTicket`; null while there is none.
     async fn status(&self, ctx: &Context<'_>) -> Result<Option<TicketStatus>> {
         let last = self.last(ctx).await?;
         Ok(last.map(|row| row.ticket.status().into()))
     }
 
-    /// The ticket with the highest number.
+    /// The ticket with the highest number, or the one that it was merged into.
     async fn last_ticket(&self, ctx: &Context<'_>) -> Result<Option<Ticket>> {
         Ok(self.last(ctx).await?.map(Ticket))
     }
@@ -165,6 +168,13 @@ impl Chat {
         if self.0.tickets == 0 {
             return Ok(None);
         }
-        loader::ticket(ctx, id::ticket(self.0.id, self.0.tickets)).await
+        let mut last = loader::ticket(ctx, id::ticket(self.0.id, self.0.tickets)).await?;
+        for _ in 0..MERGES_MAX {
+            let Some(into) = last.as_ref().and_then(|row| row.ticket.merged_into) else {
+                break;
+            };
+            last = loader::ticket(ctx, into).await?;
+        }
+        Ok(last)
     }
 }
