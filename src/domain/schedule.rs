@@ -173,6 +173,11 @@ mod tests {
         for (from, to) in [(1_440, 1), (0, 0), (0, 1_441), (60, 60)] {
             assert!(schedule(Day::Monday, from, to).check().is_err(), "{from} {to}");
         }
+        let mut many = schedule(Day::Monday, 0, 1_440);
+        many.intervals = vec![many.intervals[0]; INTERVALS_MAX];
+        assert!(many.check().is_ok());
+        many.intervals.push(many.intervals[0]);
+        assert!(many.check().is_err());
         let nowhere = Schedule {
             time_zone: "Europe/Atlantis".into(),
             intervals: Vec::new(),

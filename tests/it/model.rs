@@ -405,6 +405,42 @@ fn the_domain_and_the_model_agree() {
 }
 
 #[test]
+fn reasons_lead_where_the_table_says() {
+    use switchboard::domain::{Priority, Reason, Status};
+    let leads = |from: Reason| -> Vec<&'static str> {
+        let open = ["COMPLETED", "CLOSED", "AUTO_CLOSED", "SPAM", "MERGED", "DELETED"];
+        match from.name() {
+            "INBOUND" | "MANUAL" | "HANDOVER" | "OUTBOUND" | "DELETED" => vec!["IN_PROGRESS"],
+            "IN_PROGRESS" => [&["PENDING_CUSTOMER", "ON_HOLD"][..], &open].concat(),
+            "PENDING_CUSTOMER" => [&["IN_PROGRESS", "ON_HOLD"][..], &open].concat(),
+            // a hold may be set anew
+            "ON_HOLD" => [&["IN_PROGRESS", "PENDING_CUSTOMER", "ON_HOLD"][..], &open].concat(),
+            "COMPLETED" | "CLOSED" | "AUTO_CLOSED" => vec!["IN_PROGRESS", "SPAM", "MERGED", "DELETED"],
+            "SPAM" => vec!["IN_PROGRESS", "DELETED"],
+
+            "MERGED" => vec![],
+            other => panic!("{other}"),
+        }
+    };
+    for from in Reason::ALL {
+        assert_eq!(from.status().name(), table::status(from.name()));
+        for to in Reason::ALL {
+            assert_eq!(
+                from.can_become(to),
+                leads(from).contains(&to.name()),
+                "{} {}",
+                from.name(),
+                to.name()
+            );
+        }
+    }
+    let names = [Status::New, Status::Active, Status::Inactive].map(Status::name);
+    assert_eq!(names, ["NEW", "ACTIVE", "INACTIVE"]);
+    let names = [Priority::Low, Priority::Medium, Priority::High, Priority::Urgent].map(Priority::name);
+    assert_eq!(names, ["LOW", "MEDIUM", "HIGH", "URGENT"]);
+}
+
+#[test]
 fn a_refusal_names_where_the_ticket_is_and_where_it_cannot_go() {
     let rulebook = rulebook(&rules(&mut Dice(1)));
     let chat_id = id::chat(id::first_workspace(), Uuid::nil(), "ada");

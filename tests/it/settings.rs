@@ -76,7 +76,10 @@ fn field(kind: FieldKind, target: FieldTarget, options: &[&str]) -> Setting {
 #[test]
 fn settings_are_made_replaced_and_must_be_whole() {
     use WorkspaceCommandBody::{CreateSetting, ReplaceSetting};
+    let mut nothing = Workspace::blank(number(5));
+    assert_eq!(code(change(&mut nothing, CreateSetting(agent(1)))), "NOT_FOUND");
     let mut workspace = workspace();
+    assert_eq!(workspace.name, "test");
     let again = WorkspaceCommandBody::Create { name: "again".into() };
     assert_eq!(code(change(&mut workspace, again)), "ALREADY_EXISTS");
     let steps = [

@@ -182,15 +182,22 @@ impl Play {
         assert_eq!(counted, (self.chat.id, self.commits, self.log.len() as u64));
         let snapshot = serde_json::to_string(&self.chat).unwrap();
         assert_eq!(serde_json::from_str::<Chat>(&snapshot).unwrap(), self.chat);
-        assert_eq!(
-            snapshot.contains("\"unanswered\""),
-            self.chat.unanswered > 0,
-            "a snapshot says no more than it must"
-        );
+        self.says_no_more_than_it_must(&snapshot);
         if self.replays {
             self.replay();
         }
         Ok(decided.receipt)
+    }
+
+    fn says_no_more_than_it_must(&self, snapshot: &str) {
+        let says = |field: &str| snapshot.contains(&format!("\"{field}\""));
+        assert_eq!(says("unanswered"), self.chat.unanswered > 0);
+        let held = [&self.chat.last_ticket, &self.chat.merge_target];
+        let urgent = held
+            .into_iter()
+            .flatten()
+            .any(|ticket| ticket.priority.name() != "MEDIUM");
+        assert_eq!(says("priority"), urgent);
     }
 
     fn replay(&self) {
