@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::aggregate::{Command, Lookup};
 use crate::domain::chat::PARKED_MAX;
-use crate::domain::{Event, Millis, Receipt, Rejection};
+use crate::domain::{DedupeKey, Event, Millis, Receipt, Rejection};
 use crate::store::{COMMIT_EVENTS_MAX, Commit, KeyWrite};
 
 use super::Served;
@@ -17,8 +17,10 @@ pub(super) enum Verdict {
     Accepted(Receipt, Option<u64>),
     /// Refused.
     Refused(Rejection),
-    /// A repeat of an earlier command of the same batch.
-    RepeatOf(usize),
+    /// Of another tenant: refused, whatever its keys say.
+    Foreign(Rejection),
+    /// A repeat of an earlier command of the same batch; whether by a key that asks for the same body.
+    RepeatOf(usize, bool),
     /// There was no room left in this commit.
     Later,
 }
@@ -40,6 +42,12 @@ pub(super) struct Plan<A> {
 const EVENTS_OF_A_COMMAND_MAX: usize = PARKED_MAX + 32;
 /// How often one thing is looked up to know what to look up next.
 pub(super) const LOOKUPS_MAX: usize = 4;
+
+/// The key that makes a command a repeat: before all others the one that asks for the same body.
+pub(super) fn by_which<'a>(keys: &'a [DedupeKey], known: impl Fn(&&'a DedupeKey) -> bool) -> Option<&'a DedupeKey> {
+    let chosen = keys.iter().filter(|key| key.is_idempotency()).find(&known);
+    chosen.or_else(|| keys.iter().find(known))
+}
 
 impl<A: Served> Plan<A> {
     /// Decides over each command in turn, each on the state that the one before left. A refused command refuses itself
@@ -72,9 +80,13 @@ impl<A: Served> Plan<A> {
         now: Millis,
         seen: &mut HashMap<String, usize>,
     ) -> Verdict {
-        let known = command.keys().iter().find_map(|key| seen.get(key.as_str()));
-        if let Some(first) = known {
-            return Verdict::RepeatOf(*first);
+        if let Err(rejection) = self.state.admit(command) {
+            return Verdict::Foreign(rejection);
+        }
+        let known = |key: &&DedupeKey| seen.contains_key(key.as_str());
+        if let Some(key) = by_which(command.keys(), known) {
+            let first = seen.get(key.as_str()).copied().unwrap_or_default();
+            return Verdict::RepeatOf(first, key.is_idempotency());
         }
         if !self.is_looked_up(command, seen)
             || self.events.len().saturating_add(EVENTS_OF_A_COMMAND_MAX) > COMMIT_EVENTS_MAX

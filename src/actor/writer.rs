@@ -10,12 +10,12 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::batch::{LOOKUPS_MAX, Plan, Verdict};
+use super::batch::{LOOKUPS_MAX, Plan, Verdict, by_which};
 use super::inbox::{Inbox, Waiting};
 use super::{Answer, CommandError, Served};
 use crate::clock::Clock;
 use crate::domain::aggregate::{Command, Found, Lookup};
-use crate::domain::{Receipt, Rejection, id};
+use crate::domain::{DedupeKey, Receipt, Rejection, id};
 use crate::store::{Commit, KeyHit, Outcome, Snapshot, Store, StoreError};
 
 /// How long a commit in doubt is tried again, in milliseconds.
@@ -108,6 +108,16 @@ impl<A: Served, T: Send + Sync + 'static> Actor for Writer<A, T> {
 
 type Batch<A, T> = Vec<Waiting<A, T>>;
 
+/// Whether an answer is that of an earlier command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repeat {
+    No,
+    /// By a key; one that a client chose asks for the same body.
+    By {
+        same_body: bool,
+    },
+}
+
 fn answer_all<A: Served, T>(batch: Batch<A, T>, error: &CommandError) {
     for waiting in batch {
         // who no longer listens has gone away; the answer is lost with them
@@ -148,7 +158,9 @@ impl<A: Served, T: Send + Sync + 'static> WriterState<A, T> {
         let begun = Instant::now();
         let mut proven = false;
         let mut looked_up = HashSet::new();
-        for _ in 0..CONFLICTS_MAX {
+        let mut tries = 0;
+        while tries < CONFLICTS_MAX {
+            tries = tries.saturating_add(1);
             if batch.is_empty() {
                 return Ok(());
             }
@@ -187,31 +199,57 @@ impl<A: Served, T: Send + Sync + 'static> WriterState<A, T> {
                 batch = self.answer(batch, plan.verdicts, &state, 0);
                 continue;
             }
-            let (commit, next, verdicts) = plan.into_commit(state.version());
-            match settle(&*self.arguments.store, &commit).await {
-                Outcome::Committed { position } => {
-                    let next = Arc::new(next);
-                    self.state = Some(Arc::clone(&next));
-                    batch = self.answer(batch, verdicts, &next, position);
-                    proven = true;
-                }
-                Outcome::Duplicate { hits } => batch = self.repeat(batch, &hits, &state),
-                Outcome::Conflict { fresh } => self.state = self.restore(fresh).ok(),
-                Outcome::Regressed => self.state = None,
-                Outcome::Aborted { reason } => {
-                    tracing::warn!(reason, "a commit was refused by the store");
-                    answer_all(batch, &CommandError::Unavailable);
-                    return Ok(());
-                }
-                Outcome::Uncertain { reason } => {
-                    tracing::error!(reason, "the outcome of a commit stays unknown");
-                    answer_all(batch, &CommandError::Uncertain);
-                    return Err(InDoubt);
-                }
+            let Some((rest, committed)) = self.commit(plan, batch, &state).await? else {
+                return Ok(());
+            };
+            batch = rest;
+            if committed {
+                proven = true;
+                tries = 0;
             }
         }
         answer_all(batch, &CommandError::Unavailable);
         Ok(())
+    }
+
+    /// Commits a plan and answers what was decided; what is left, and whether the commit took place. None: all was
+    /// answered with a failure.
+    async fn commit(
+        &mut self,
+        plan: Plan<A>,
+        batch: Batch<A, T>,
+        state: &Arc<A>,
+    ) -> Result<Option<(Batch<A, T>, bool)>, InDoubt> {
+        let (commit, next, verdicts) = plan.into_commit(state.version());
+        match settle(&*self.arguments.store, &commit).await {
+            Outcome::Committed { position } => {
+                let next = Arc::new(next);
+                self.state = Some(Arc::clone(&next));
+                return Ok(Some((self.answer(batch, verdicts, &next, position), true)));
+            }
+            Outcome::Duplicate { hits } => {
+                let before = batch.len();
+                let rest = self.repeat(batch, &hits, state);
+                if rest.len() == before {
+                    // a key that no command brought: what was looked up is not what the store holds
+                    self.state = None;
+                }
+                return Ok(Some((rest, false)));
+            }
+            Outcome::Conflict { fresh } => self.state = self.restore(fresh).ok(),
+            Outcome::Regressed => self.state = None,
+            Outcome::Aborted { reason } => {
+                tracing::warn!(reason, "a commit was refused by the store");
+                answer_all(batch, &CommandError::Unavailable);
+                return Ok(None);
+            }
+            Outcome::Uncertain { reason } => {
+                tracing::error!(reason, "the outcome of a commit stays unknown");
+                answer_all(batch, &CommandError::Uncertain);
+                return Err(InDoubt);
+            }
+        }
+        Ok(Some((batch, false)))
     }
 
     /// The keys of commands that no commit will check: a repeat of what was done may be refused now, or have nothing to
@@ -237,13 +275,15 @@ impl<A: Served, T: Send + Sync + 'static> WriterState<A, T> {
 
     fn plan(&self, state: &A, batch: &Batch<A, T>) -> Plan<A> {
         let commands = batch.iter().map(|waiting| &waiting.command);
-        let policy = self.arguments.rules.policy(state, commands.clone().next());
+        let begins = commands.clone().find(|command| command.may_begin());
+        let policy = self.arguments.rules.policy(state, begins.or(commands.clone().next()));
         Plan::new(state, commands, &policy, self.arguments.clock.now())
     }
 
     /// Loads the state and what single commands need to be decided.
     async fn prepare(&mut self, batch: &mut Batch<A, T>) -> Result<Arc<A>, StoreError> {
         let state = self.current().await?;
+        let mut read = HashSet::new();
         for waiting in batch {
             if let Some(found) = waiting.command.found_mut() {
                 *found = Found::default();
@@ -252,6 +292,12 @@ impl<A: Served, T: Send + Sync + 'static> WriterState<A, T> {
                 let Some(lookup) = state.lookup(&waiting.command, round) else {
                     break;
                 };
+                // whoever asks for an event that a command before it is about waits for what that one makes of it
+                if let Lookup::Events(seqs) = &lookup
+                    && seqs.iter().any(|seq| !read.insert(*seq))
+                {
+                    break;
+                }
                 self.look_up(&lookup, waiting.command.found_mut()).await?;
             }
         }
@@ -290,7 +336,7 @@ impl<A: Served, T: Send + Sync + 'static> WriterState<A, T> {
                     later.push(waiting);
                     continue;
                 }
-                Verdict::Refused(rejection) => {
+                Verdict::Refused(rejection) | Verdict::Foreign(rejection) => {
                     let _ = waiting.reply.send(Err(rejection.into()));
                     continue;
                 }
@@ -299,10 +345,10 @@ impl<A: Served, T: Send + Sync + 'static> WriterState<A, T> {
                     if !waiting.command.keys().is_empty() {
                         answered.insert(number, (receipt.clone(), at));
                     }
-                    (receipt, at, false)
+                    (receipt, at, Repeat::No)
                 }
-                Verdict::RepeatOf(first) => match answered.get(&first) {
-                    Some((receipt, at)) => (receipt.clone(), *at, true),
+                Verdict::RepeatOf(first, same_body) => match answered.get(&first) {
+                    Some((receipt, at)) => (receipt.clone(), *at, Repeat::By { same_body }),
                     None => continue,
                 },
             };
@@ -315,27 +361,31 @@ impl<A: Served, T: Send + Sync + 'static> WriterState<A, T> {
     fn repeat(&self, batch: Batch<A, T>, hits: &[KeyHit], state: &Arc<A>) -> Batch<A, T> {
         let mut others = Vec::new();
         for waiting in batch {
-            let mut keys = waiting.command.keys().iter();
-            let hit = keys.find_map(|key| hits.iter().find(|hit| hit.key == key.as_str()));
-            match hit {
-                Some(hit) => self.reply(waiting, receipt(hit), (hit.position, true), state),
+            let hit_of = |key: &DedupeKey| hits.iter().find(|hit| hit.key == key.as_str());
+            let ours = state.admit(&waiting.command).is_ok();
+            let key = by_which(waiting.command.keys(), |key| ours && hit_of(key).is_some());
+            match key.and_then(|key| Some((hit_of(key)?, key.is_idempotency()))) {
+                Some((hit, same_body)) => {
+                    let repeat = Repeat::By { same_body };
+                    self.reply(waiting, receipt(hit), (hit.position, repeat), state);
+                }
                 None => others.push(waiting),
             }
         }
         others
     }
 
-    fn reply(&self, waiting: Waiting<A, T>, receipt: Receipt, (position, repeat): (u64, bool), state: &Arc<A>) {
+    fn reply(&self, waiting: Waiting<A, T>, receipt: Receipt, (position, repeat): (u64, Repeat), state: &Arc<A>) {
         let other_body = match (waiting.command.body_hash(), &receipt.body_hash) {
             (Some(given), Some(known)) => given != known,
             _ => false,
         };
-        let answer = if repeat && other_body {
+        let answer = if other_body && repeat == (Repeat::By { same_body: true }) {
             Err(Rejection::IdempotencyMismatch.into())
         } else {
             Ok(Answer {
                 receipt,
-                repeat,
+                repeat: repeat != Repeat::No,
                 partition: self.partition(),
                 position,
                 state: Arc::clone(state),

@@ -106,6 +106,13 @@ pub trait Aggregate: Clone + std::fmt::Debug + Serialize + DeserializeOwned + Se
     fn due(&self) -> Option<Millis> {
         None
     }
+    /// Refuses a command of another tenant. Such a command also gets no receipt of an earlier one.
+    ///
+    /// # Errors
+    /// [`Rejection::NotFound`].
+    fn admit(&self, _command: &Self::Command) -> Result<(), Rejection> {
+        Ok(())
+    }
     /// What is to be looked up before the decision, after `round` look-ups before; none when all is there.
     fn lookup(&self, _command: &Self::Command, _round: usize) -> Option<Lookup> {
         None
@@ -127,6 +134,10 @@ pub trait Command: std::fmt::Debug + Send + Sync + 'static {
     fn keys(&self) -> &[DedupeKey];
     /// SHA-256 of the body, when an idempotency key was given with it.
     fn body_hash(&self) -> Option<&str>;
+    /// Whether it may begin the aggregate, and so knows the rules for that.
+    fn may_begin(&self) -> bool {
+        true
+    }
     /// What was looked up for it.
     fn found(&self) -> Option<&Found> {
         None

@@ -283,6 +283,15 @@ impl Aggregate for Chat {
         }
     }
 
+    fn admit(&self, command: &ChatCommand) -> Result<(), Rejection> {
+        // time belongs to no workspace
+        let elapses = matches!(command.body, ChatCommandBody::Elapse);
+        if self.seq > 0 && !elapses && self.workspace_id != command.workspace_id {
+            return Err(Rejection::NotFound { what: "chat" });
+        }
+        Ok(())
+    }
+
     #[expect(clippy::wildcard_enum_match_arm, reason = "the others need nothing looked up")]
     fn lookup(&self, command: &ChatCommand, round: usize) -> Option<Lookup> {
         match &command.body {
@@ -300,11 +309,7 @@ impl Aggregate for Chat {
     }
 
     fn decide(&self, command: &ChatCommand, rules: &Rulebook, now: Millis) -> Result<Decided<Self>, Rejection> {
-        // time belongs to no workspace
-        let elapses = matches!(command.body, ChatCommandBody::Elapse);
-        if self.seq > 0 && !elapses && self.workspace_id != command.workspace_id {
-            return Err(Rejection::NotFound { what: "chat" });
-        }
+        self.admit(command)?;
         let mut draft = Draft::new(self, command, rules, now);
         let receipt = decide(&mut draft)?;
         Ok(draft.done(receipt))

@@ -58,6 +58,12 @@ impl DedupeKey {
         Self(format!("d:{message_seq}"))
     }
 
+    /// Whether an API client chose it: then the same body is expected with it.
+    #[must_use]
+    pub fn is_idempotency(&self) -> bool {
+        self.0.starts_with("k:")
+    }
+
     /// As it is stored.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -260,6 +266,10 @@ impl Command for ChatCommand {
 
     fn body_hash(&self) -> Option<&str> {
         self.body_hash.as_deref()
+    }
+
+    fn may_begin(&self) -> bool {
+        self.origin.is_some()
     }
 
     fn found(&self) -> Option<&Found> {

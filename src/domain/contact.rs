@@ -200,10 +200,15 @@ impl Aggregate for Contact {
         self.version = version;
     }
 
-    fn decide(&self, command: &ContactCommand, rules: &Rulebook, now: Millis) -> Result<Decided<Self>, Rejection> {
+    fn admit(&self, command: &ContactCommand) -> Result<(), Rejection> {
         if self.seq > 0 && self.workspace_id != command.workspace_id {
             return Err(Rejection::NotFound { what: "contact" });
         }
+        Ok(())
+    }
+
+    fn decide(&self, command: &ContactCommand, rules: &Rulebook, now: Millis) -> Result<Decided<Self>, Rejection> {
+        self.admit(command)?;
         if let ContactCommandBody::MergeInto(into) = &command.body {
             if self.id == *into {
                 return Err(Rejection::invalid("into", "another contact"));

@@ -55,8 +55,9 @@ pub struct PostBody {
     /// Where it can be seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// When the provider says it was written.
-    pub sent_at: Millis,
+    /// When the provider says it was written; at first, when it came in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<Millis>,
 }
 
 impl PostBody {
@@ -64,7 +65,9 @@ impl PostBody {
         check_name("input.externalId", &self.external_id)?;
         check_name("input.owner.externalId", &self.owner_external_id)?;
         self.profile.check()?;
-        if self.kind == PostKind::Comment || self.stars.is_none() {
+        // a review may have stars alone
+        let says_nothing = self.content == Content::default();
+        if !(says_nothing && self.kind == PostKind::Review && self.stars.is_some()) {
             self.content.check()?;
         }
         check_text(
@@ -162,25 +165,32 @@ impl Aggregate for Post {
         self.version = version;
     }
 
+    fn admit(&self, command: &PostCommand) -> Result<(), Rejection> {
+        if self.seq > 0 && self.workspace_id != command.workspace_id {
+            return Err(Rejection::NotFound { what: "post" });
+        }
+        Ok(())
+    }
+
     fn decide(&self, command: &PostCommand, (): &(), now: Millis) -> Result<Decided<Self>, Rejection> {
         let not_found = Rejection::NotFound { what: "post" };
-        if self.seq > 0 && self.workspace_id != command.workspace_id {
-            return Err(not_found);
-        }
+        self.admit(command)?;
         let body = match (&command.body, &self.body) {
             (PostCommandBody::Receive(post), None) => {
                 post.check()?;
-                EventBody::PostReceived { post: post.clone() }
+                let mut post = post.clone();
+                post.sent_at = post.sent_at.or(Some(now));
+                EventBody::PostReceived { post }
             }
             (PostCommandBody::Receive(post), Some(known)) => {
                 post.check()?;
-                if post == known || self.deleted_at.is_some() {
+                let mut to = post.clone();
+                to.sent_at = to.sent_at.or(known.sent_at);
+                if to == *known || self.deleted_at.is_some() {
                     return Ok(command.nothing(self.clone()));
                 }
-                EventBody::PostEdited {
-                    from: known.clone(),
-                    to: post.clone(),
-                }
+                let from = known.clone();
+                EventBody::PostEdited { from, to }
             }
             (_, None) => return Err(not_found),
             (PostCommandBody::Delete, Some(_)) if self.deleted_at.is_some() => {

@@ -267,9 +267,9 @@ pub struct Ticket {
     /// Until when it is on hold; none: until somebody resumes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold_until: Option<Millis>,
-    /// Where it was when it had ended and was marked as spam or deleted: the way back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub former_reason: Option<Reason>,
+    /// Where it was when it had ended and was marked as spam or deleted: the way back, the last one first to go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_reasons: Vec<Reason>,
     /// When the assignee last looked at it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_viewed_at: Option<Millis>,

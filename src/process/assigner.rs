@@ -29,7 +29,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOK_OVER_EVERY: Duration = Duration::from_mins(1);
 /// A place that no ticket answers to is given back after so long, in milliseconds.
 const UNANSWERED_MS: u64 = 30_000;
-/// How many waiting tickets are read at once, from how many pools, and how often in one turn.
+/// How many waiting tickets are read at once, from how many pools, and how often some are given in one turn.
 const WAITING_MAX: usize = 100;
 const POOLS_MAX: usize = 200;
 const PASSES_MAX: usize = 4;
@@ -271,16 +271,17 @@ impl Assigner {
     async fn serve(&mut self, workspace_id: Uuid) -> Result<(), LiveError> {
         let view = self.processes.live.view().clone();
         let mut exhausted: HashSet<Pool> = HashSet::new();
-        for _ in 0..PASSES_MAX {
+        let mut passes = 0;
+        while passes < PASSES_MAX {
             let mut pools = view.waiting_pools(workspace_id).await?;
             let settings = self.processes.live.settings();
-            let gives = |channel| settings.policy(channel).assignment != AssignmentMode::Manual;
-            pools.retain(|pool| gives(pool.0) && !exhausted.contains(pool));
+            let by_itself = |channel| settings.policy(channel).assignment != AssignmentMode::Manual;
+            pools.retain(|pool| by_itself(pool.0) && !exhausted.contains(pool));
             pools.truncate(POOLS_MAX);
             if pools.is_empty() {
                 return Ok(());
             }
-            let mut moved = false;
+            let (mut given, before) = (false, exhausted.len());
             for (row, channel_id) in view.waiting(workspace_id, pools, WAITING_MAX).await? {
                 let pool = (channel_id, row.ticket.team_id);
                 if exhausted.contains(&pool) {
@@ -288,12 +289,14 @@ impl Assigner {
                 }
                 let policy = settings.policy(channel_id);
                 match self.give(workspace_id, &row, &policy).await? {
-                    Given::Yes => moved = true,
+                    Given::Yes => given = true,
                     Given::Elsewhere => {}
-                    Given::Nobody => moved |= exhausted.insert(pool),
+                    Given::Nobody => drop(exhausted.insert(pool)),
                 }
             }
-            if !moved {
+            if given {
+                passes = passes.saturating_add(1);
+            } else if exhausted.len() == before {
                 return Ok(());
             }
         }

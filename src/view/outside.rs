@@ -36,6 +36,8 @@ pub struct ContactRow {
     pub details: ContactDetails,
     /// Its chats on all channels, the oldest first; the first hundred.
     pub chats: Vec<ChatRow>,
+    /// There are more.
+    pub has_more_chats: bool,
 }
 
 /// The contact that stands for this one. A circle, which two merges at the same moment may make, stands for its least id.
@@ -73,7 +75,7 @@ fn merged(connection: &Connection, workspace: Uuid, root: Uuid) -> Result<Vec<Uu
             |row| bytes(row, 0),
         )?;
         for id in found {
-            if ids.len() < CHATS_MAX && !ids.contains(&id) {
+            if ids.len() <= CHATS_MAX && !ids.contains(&id) {
                 ids.push(id);
             }
         }
@@ -98,11 +100,13 @@ fn contact(connection: &Connection, workspace: Uuid, contact_id: Uuid) -> Result
         return Ok(None);
     }
     chats.sort_by_key(|chat| (chat.created_at, chat.id));
+    let has_more_chats = chats.len() > CHATS_MAX;
     chats.truncate(CHATS_MAX);
     Ok(Some(ContactRow {
         id,
         details: known.map(|contact| contact.details).unwrap_or_default(),
         chats,
+        has_more_chats,
     }))
 }
 

@@ -288,7 +288,7 @@ fn shown(ticket: &switchboard::domain::Ticket) -> Ticket {
         answered_at: ticket.first_response_at,
         hold_until: ticket.hold_until,
         active_at: ticket.active_at,
-        former: ticket.former_reason.map(switchboard::domain::Reason::name),
+        former: ticket.former_reasons.iter().map(|reason| reason.name()).collect(),
     }
 }
 

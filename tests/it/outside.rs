@@ -122,7 +122,7 @@ fn post(kind: PostKind, text: &str, stars: Option<u8>) -> PostBody {
         stars,
         subject: None,
         url: None,
-        sent_at: 1,
+        sent_at: None,
     }
 }
 
@@ -135,6 +135,7 @@ fn comments_and_reviews_come_in_change_and_become_tickets_once() {
         post(PostKind::Comment, "", None),
         post(PostKind::Comment, "", Some(3)),
         post(PostKind::Review, "", None),
+        post(PostKind::Review, &"x".repeat(16_385), Some(3)),
         post(PostKind::Review, "x", Some(0)),
         post(PostKind::Review, "x", Some(6)),
         PostBody {

@@ -148,7 +148,7 @@ impl Post {
 
     /// When the provider says it was written.
     async fn sent_at(&self) -> Result<DateTime> {
-        Ok(DateTime(self.body()?.sent_at))
+        Ok(DateTime(self.body()?.sent_at.unwrap_or(self.0.created_at)))
     }
 
     /// When it came in.

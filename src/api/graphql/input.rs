@@ -13,7 +13,7 @@ use crate::domain::contact::ContactPatch;
 use crate::domain::event::Profile;
 use crate::domain::message::Content;
 use crate::domain::post::PostBody;
-use crate::domain::{Attachment, Millis, Rejection};
+use crate::domain::{Attachment, Rejection};
 use crate::view::TicketFilter;
 
 /// The most ids of one list of a filter.
@@ -249,7 +249,7 @@ pub struct PostInput {
 }
 
 impl PostInput {
-    pub(super) fn into_body(self, now: Millis) -> Result<PostBody, Rejection> {
+    pub(super) fn into_body(self) -> Result<PostBody, Rejection> {
         let stars = self.stars.map(u8::try_from).transpose();
         Ok(PostBody {
             kind: self.kind.into(),
@@ -264,7 +264,7 @@ impl PostInput {
             stars: stars.map_err(|_| Rejection::invalid("input.stars", "1 to 5"))?,
             subject: self.subject,
             url: self.url,
-            sent_at: self.sent_at.map_or(now, |at| at.0),
+            sent_at: self.sent_at.map(|at| at.0),
         })
     }
 }

@@ -9,6 +9,7 @@ mod setting;
 mod ticket;
 
 use async_graphql::{Context, MergedObject, Result};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::loader::{principal, services};
@@ -64,12 +65,28 @@ fn is_known(workspace: &Workspace, body: &ChatCommandBody) -> bool {
     }
 }
 
+/// By what a repeat is known, and what was asked for, where the body says more than that.
+#[derive(Clone, Debug, Default)]
+struct Repeats {
+    idempotency_key: Option<String>,
+    asked: Option<Value>,
+}
+
+impl From<Option<String>> for Repeats {
+    fn from(idempotency_key: Option<String>) -> Self {
+        Self {
+            idempotency_key,
+            asked: None,
+        }
+    }
+}
+
 /// Sends a command to a chat of the key's workspace.
 async fn command(
     services: &Services,
     principal: &Principal,
     chat_id: Uuid,
-    idempotency_key: Option<String>,
+    repeats: impl Into<Repeats>,
     body: ChatCommandBody,
 ) -> Result<Answer<domain::Chat>, ApiError> {
     let known = {
@@ -81,8 +98,9 @@ async fn command(
         // another node may just have made it; what is not there then is refused by the chat
         services.catch_up().await?;
     }
-    let described = format!("{body:?}");
-    let envelope = Services::envelope(principal, idempotency_key, &described)?;
+    let repeats = repeats.into();
+    let described = repeats.asked.unwrap_or_else(|| json!(format!("{body:?}")));
+    let envelope = Services::envelope(principal, repeats.idempotency_key, &described)?;
     let command = ChatCommand {
         keys: envelope.keys,
         body_hash: envelope.body_hash,
@@ -95,10 +113,10 @@ async fn command(
 async fn chat_command(
     ctx: &Context<'_>,
     chat_id: Uuid,
-    idempotency_key: Option<String>,
+    repeats: impl Into<Repeats>,
     body: ChatCommandBody,
 ) -> Result<Receipt> {
-    let answer = command(services(ctx)?, principal(ctx)?, chat_id, idempotency_key, body).await?;
+    let answer = command(services(ctx)?, principal(ctx)?, chat_id, repeats, body).await?;
     Ok(Receipt(answer))
 }
 

@@ -25,9 +25,12 @@ pub(super) fn lookup(chat: &Chat, command: &ChatCommand, round: usize) -> Option
         (1, _) => {
             let (seq, _) = find(message, &command.found)?;
             let mut keys = match amendment {
-                Amendment::Receipt { .. } => MessageStatus::REPORTED
-                    .map(|status| DedupeKey::status(seq, status))
-                    .to_vec(),
+                Amendment::Receipt { .. } => {
+                    // a name may bring along a deletion that waited for it
+                    let statuses = MessageStatus::REPORTED.map(|status| DedupeKey::status(seq, status));
+                    let deletion = external_id.as_ref().map(|_| DedupeKey::deletion(seq));
+                    statuses.into_iter().chain(deletion).collect()
+                }
                 Amendment::Delete { .. } => vec![DedupeKey::deletion(seq)],
                 Amendment::Edit { .. } | Amendment::React { .. } => Vec::new(),
             };
@@ -193,7 +196,7 @@ pub(super) fn release(draft: &mut Draft<'_>, external_id: &str, message_seq: u64
         }
         if matches!(amendment, Amendment::Delete { .. }) {
             let key = DedupeKey::deletion(message_seq);
-            if draft.keys.contains(&key) {
+            if draft.keys.contains(&key) || draft.command.found.receipt(&key).is_some() {
                 continue;
             }
             draft.keys.push(key);

@@ -125,7 +125,7 @@ fn create(chat: &mut Chat, event: &Event) {
         first_response_at: None,
         ended_at: None,
         hold_until: None,
-        former_reason: None,
+        former_reasons: Vec::new(),
         last_viewed_at: None,
         updated_at: event.at,
         last_decision: trace.clone(),
@@ -216,12 +216,15 @@ fn change_reason(ticket: &mut Ticket, from: Reason, to: Reason, at: Millis) {
             ticket.opened_at = at;
             ticket.ongoing_at = Some(at);
             ticket.ended_at = None;
-            ticket.former_reason = None;
+            ticket.former_reasons.clear();
         }
         (Status::Active, Status::Inactive) => ticket.ended_at = Some(at),
         (Status::Inactive, Status::Inactive) => {
-            let comes_back = ticket.former_reason == Some(to);
-            ticket.former_reason = (!comes_back).then_some(from);
+            if ticket.former_reasons.last() == Some(&to) {
+                ticket.former_reasons.pop();
+            } else {
+                ticket.former_reasons.push(from);
+            }
         }
         _ => {}
     }

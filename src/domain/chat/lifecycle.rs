@@ -183,7 +183,7 @@ pub(super) fn pass_active(draft: &mut Draft<'_>, from: Reason) {
 /// From SPAM or DELETED back to where the ticket came from: ACTIVE, or how it had ended.
 pub(super) fn bring_back(draft: &mut Draft<'_>, from: Reason) -> Result<Receipt, Rejection> {
     let ticket = draft.the_ticket()?;
-    let to = ticket.former_reason.unwrap_or(Reason::InProgress);
+    let to = ticket.former_reasons.last().copied().unwrap_or(Reason::InProgress);
     if ticket.reason != from {
         return Err(refuse(ticket.reason, to));
     }

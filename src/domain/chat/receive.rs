@@ -69,9 +69,11 @@ fn place(draft: &mut Draft<'_>, trace: &Trace) -> Result<(), Rejection> {
             draft.create(Reason::Inbound, Circumstance::Inbound, None, Some(trace.clone()));
             let team = draft.rules.policy.default_team_id;
             draft.assign_team(team);
+            leave_to_people(draft);
         }
         Decision::Reopened => {
             draft.change_status(Reason::InProgress, Some(trace.clone()))?;
+            leave_to_people(draft);
             hand_on(draft);
         }
         Decision::Appended => {
@@ -89,6 +91,12 @@ fn place(draft: &mut Draft<'_>, trace: &Trace) -> Result<(), Rejection> {
         Decision::Silenced | Decision::Duplicate => {}
     }
     Ok(())
+}
+
+/// A ticket that a message opened is for people, also where the responder had the chat before.
+fn leave_to_people(draft: &mut Draft<'_>) {
+    let (responder, epoch) = (draft.chat.responder.clone(), draft.chat.responder_epoch);
+    draft.change_responder(responder, false, epoch);
 }
 
 /// Who gets a ticket that a message reopened.

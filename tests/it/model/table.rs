@@ -128,7 +128,7 @@ impl Model {
             answered_at: None,
             hold_until: None,
             active_at: now,
-            former: None,
+            former: Vec::new(),
         });
     }
 
@@ -143,10 +143,11 @@ impl Model {
                 ticket.episode += 1;
                 ticket.ongoing_at = Some(now);
                 ticket.ended_at = None;
-                ticket.former = None;
+                ticket.former.clear();
             }
             ("ACTIVE", "INACTIVE") => ticket.ended_at = Some(now),
-            ("INACTIVE", "INACTIVE") => ticket.former = if ticket.former == Some(to) { None } else { Some(was) },
+            ("INACTIVE", "INACTIVE") if ticket.former.last() == Some(&to) => drop(ticket.former.pop()),
+            ("INACTIVE", "INACTIVE") => ticket.former.push(was),
             _ => {}
         }
         ticket.reason = to;
@@ -331,7 +332,10 @@ impl Model {
                 self.go(current, "IN_PROGRESS", now);
                 self.reopened(current);
             }
-            _ => self.create("INBOUND", now),
+            _ => {
+                self.create("INBOUND", now);
+                self.bot_owns = false;
+            }
         }
         let current = self.current();
         let ticket = self.at(current);
@@ -341,6 +345,7 @@ impl Model {
     }
 
     fn reopened(&mut self, number: u32) {
+        self.bot_owns = false;
         let keeps = match self.rules.on_reopen {
             0 => true,
             1 => self.at(number).assignee == Some(true),
@@ -391,7 +396,7 @@ impl Model {
         let (reason, is_current) = (self.reason(number), number == self.current());
         let to = leads(step.name(), reason).ok_or("INVALID_TRANSITION")?;
         let to = if to == "*" {
-            self.at(number).former.unwrap_or("IN_PROGRESS")
+            self.at(number).former.last().copied().unwrap_or("IN_PROGRESS")
         } else {
             to
         };

@@ -83,5 +83,5 @@ pub struct Ticket {
     pub answered_at: Option<u64>,
     pub hold_until: Option<u64>,
     pub active_at: u64,
-    pub former: Option<&'static str>,
+    pub former: Vec<&'static str>,
 }

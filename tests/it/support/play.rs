@@ -167,6 +167,12 @@ impl Play {
             }
         }
         let decided = self.chat.decide(&command, &self.rules, self.now)?;
+        for key in &decided.keys {
+            assert!(
+                !self.receipts.contains_key(key.as_str()),
+                "{key:?} was looked up and is not known"
+            );
+        }
         let keys = command.keys.iter().chain(&decided.keys);
         for key in keys {
             self.receipts.insert(key.as_str().to_owned(), decided.receipt.clone());

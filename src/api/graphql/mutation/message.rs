@@ -2,10 +2,10 @@
 
 use async_graphql::{Context, Object, Result};
 use futures_util::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::chat_command;
+use super::{Repeats, chat_command};
 use crate::api::auth::Principal;
 use crate::api::error::ApiError;
 use crate::api::graphql::input::{AttachmentInput, MessageInput, OutboundInput, content};
@@ -60,19 +60,23 @@ fn name(external_id: Option<String>, seq: Option<i32>) -> Result<MessageName, Re
     }
 }
 
+/// A time that the client leaves open is no part of what it asked for: it differs in a repeat.
+fn asked(field: &str, message: &MessageName, given: &impl serde::Serialize) -> Value {
+    json!([field, format!("{message:?}"), given])
+}
+
 async fn amend(
     ctx: &Context<'_>,
     chat_id: Uuid,
-    message: (Option<String>, Option<i32>),
-    (amendment, external_id): (Amendment, Option<String>),
-    idempotency_key: Option<String>,
+    (message, amendment, external_id): (MessageName, Amendment, Option<String>),
+    repeats: Repeats,
 ) -> Result<Receipt> {
     let body = ChatCommandBody::Amend {
-        message: name(message.0, message.1).map_err(ApiError::from)?,
+        message,
         amendment,
         external_id,
     };
-    chat_command(ctx, chat_id, idempotency_key, body).await
+    chat_command(ctx, chat_id, repeats, body).await
 }
 
 #[Object]
@@ -184,12 +188,15 @@ impl MessageMutation {
         idempotency_key: Option<String>,
     ) -> Result<Receipt> {
         let now = services(ctx)?.clock.now();
+        let message = name(message_external_id, message_seq).map_err(ApiError::from)?;
+        let asked_for = json!((&text, &attachments, edited_at));
         let edit = Amendment::Edit {
             content: content(text, attachments).map_err(ApiError::from)?,
             edited_at: edited_at.map_or(now, |at| at.0),
         };
-        let message = (message_external_id, message_seq);
-        amend(ctx, chat_id, message, (edit, None), idempotency_key).await
+        let asked = Some(asked("editMessage", &message, &asked_for));
+        let repeats = Repeats { idempotency_key, asked };
+        amend(ctx, chat_id, (message, edit, None), repeats).await
     }
 
     /// Takes a message back: what it said is not shown any more.
@@ -204,11 +211,14 @@ impl MessageMutation {
         idempotency_key: Option<String>,
     ) -> Result<Receipt> {
         let now = services(ctx)?.clock.now();
+        let message = name(message_external_id, message_seq).map_err(ApiError::from)?;
+        let asked_for = deleted_at;
         let delete = Amendment::Delete {
             deleted_at: deleted_at.map_or(now, |at| at.0),
         };
-        let message = (message_external_id, message_seq);
-        amend(ctx, chat_id, message, (delete, None), idempotency_key).await
+        let asked = Some(asked("deleteMessage", &message, &asked_for));
+        let repeats = Repeats { idempotency_key, asked };
+        amend(ctx, chat_id, (message, delete, None), repeats).await
     }
 
     /// The owner's reaction to a message, or an agent's; without an emoji it is taken back. Everybody has one.
@@ -228,6 +238,8 @@ impl MessageMutation {
         if let Some(agent_id) = agent_id {
             services(ctx)?.check_agent(principal(ctx)?, agent_id).await?;
         }
+        let message = name(message_external_id, message_seq).map_err(ApiError::from)?;
+        let asked_for = json!((&emoji, agent_id, at));
         let author = match agent_id {
             Some(agent_id) => domain::Actor::new(domain::ActorKind::Agent, agent_id.to_string()),
             None => domain::Actor {
@@ -241,8 +253,9 @@ impl MessageMutation {
             emoji: emoji.filter(|emoji| !emoji.is_empty()),
             at: at.map_or(now, |at| at.0),
         };
-        let message = (message_external_id, message_seq);
-        amend(ctx, chat_id, message, (reaction, None), idempotency_key).await
+        let asked = Some(asked("reactToMessage", &message, &asked_for));
+        let repeats = Repeats { idempotency_key, asked };
+        amend(ctx, chat_id, (message, reaction, None), repeats).await
     }
 
     /// How far an outgoing message has come, as its provider says: QUEUED < SENT < DELIVERED < READ only rises, FAILED ends
@@ -265,12 +278,15 @@ impl MessageMutation {
             let expected = "SENT, DELIVERED, READ or FAILED";
             return Err(ApiError::from(Rejection::invalid("status", expected)).into());
         }
+        let message = name(message_external_id, message_seq).map_err(ApiError::from)?;
+        let asked_for = json!((status.name(), &external_id, &error, at));
         let receipt = Amendment::Receipt {
             status,
             error,
             at: at.map_or(services(ctx)?.clock.now(), |at| at.0),
         };
-        let message = (message_external_id, message_seq);
-        amend(ctx, chat_id, message, (receipt, external_id), idempotency_key).await
+        let asked = Some(asked("reportDelivery", &message, &asked_for));
+        let repeats = Repeats { idempotency_key, asked };
+        amend(ctx, chat_id, (message, receipt, external_id), repeats).await
     }
 }

@@ -69,7 +69,13 @@ async fn ask_chats(
     body: &ChatCommandBody,
 ) -> Result<Contact> {
     let (services, principal) = in_context(ctx)?;
-    for chat in find(ctx, contact_id).await?.chats {
+    let found = find(ctx, contact_id).await?;
+    if found.has_more_chats {
+        let what = "identities of a contact that are blocked together";
+        let max = found.chats.len();
+        return Err(ApiError::from(Rejection::LimitReached { what, max }).into());
+    }
+    for chat in found.chats {
         command(services, principal, chat.id, idempotency_key.clone(), body.clone()).await?;
     }
     Ok(Contact(find(ctx, contact_id).await?))
@@ -197,7 +203,7 @@ impl OutsideMutation {
         let (services, principal) = in_context(ctx)?;
         let envelope = Services::envelope(principal, idempotency_key, &json!(["ingestPost", input]))?;
         services.check_channel(principal, input.channel_id).await?;
-        let body = input.into_body(services.clock.now())?;
+        let body = input.into_body()?;
         let post_id = id::post(principal.workspace_id, body.channel_id, &body.external_id);
         let receive = PostCommandBody::Receive(Box::new(body));
         Ok(Post(ask_post(services, principal, post_id, (envelope, receive)).await?))
