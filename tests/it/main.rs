@@ -46,6 +46,7 @@ mod lifecycle;
 mod model;
 mod ordering;
 mod outside;
+mod patches;
 mod program;
 mod races;
 mod responders;

@@ -160,6 +160,8 @@ fn comments_and_reviews_come_in_change_and_become_tickets_once() {
     let events = ask(&mut comment, &(), receive(post(PostKind::Comment, "second", None)), 7).unwrap();
     assert_eq!((types(&events), comment.updated_at), (vec!["post.edited"], 7));
     assert_eq!(comment.body.as_ref().unwrap().content.text.as_deref(), Some("second"));
+    let changed: Vec<String> = events[0].patch().into_iter().map(|change| change.target).collect();
+    assert_eq!(changed, ["content"]);
     assert_eq!(
         (PostKind::Comment.name(), PostKind::Review.name()),
         ("COMMENT", "REVIEW")

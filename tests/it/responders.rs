@@ -101,6 +101,7 @@ fn a_handover_into_an_open_ticket_keeps_its_team_unless_another_is_named() {
     })
     .unwrap();
     assert_eq!((play.ticket().number, play.ticket().team_id), (1, Some(Play::TEAM)));
+    assert_eq!(play.ticket().circumstance, Circumstance::Handover);
     assert_eq!(play.types(), ["ticket.handed_over"]);
 }
 

@@ -185,7 +185,7 @@ fn a_command_for_another_version_is_refused_with_the_state() {
     let mut play = Play::begun(policy());
     let version = play.ticket().version;
     let body = |expected| ChatCommandBody::Ticket {
-        ticket_id: id::ticket(id::chat(id::first_workspace(), uuid::Uuid::nil(), "ada"), 1),
+        ticket_id: id::ticket(id::chat(id::first_workspace(), Play::CHANNEL, "ada"), 1),
         expected_version: Some(expected),
         action: TicketAction::SetSummary("x".into()),
     };

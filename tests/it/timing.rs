@@ -99,7 +99,8 @@ fn a_hold_ends_at_its_time_and_not_before() {
     for bad in [play.now + 1, far + 3] {
         assert_eq!(code(play.act(hold(Some(bad)))), "BAD_USER_INPUT");
     }
-    play.act(hold(Some(far))).unwrap();
+    let furthest = play.now + 1 + 315_576_000_000;
+    play.act(hold(Some(furthest))).unwrap();
     play.say("m2").unwrap();
     assert_eq!((play.ticket().reason, play.chat.due()), (Reason::InProgress, None));
 }

@@ -40,6 +40,7 @@ fn number(number: u128) -> Uuid {
 }
 
 impl Play {
+    pub const CHANNEL: Uuid = Uuid::from_u128(42);
     pub const AGENT: Uuid = Uuid::from_u128(1);
     pub const OTHER: Uuid = Uuid::from_u128(2);
     pub const TEAM: Uuid = Uuid::from_u128(3);
@@ -111,7 +112,7 @@ impl Play {
 
     pub fn new(policy: ChannelPolicy) -> Self {
         Self {
-            chat: Chat::blank(id::chat(id::first_workspace(), Uuid::nil(), "ada")),
+            chat: Chat::blank(id::chat(id::first_workspace(), Self::CHANNEL, "ada")),
             rules: Rulebook {
                 policy,
                 workspace: Arc::new(Self::workspace()),
@@ -143,7 +144,7 @@ impl Play {
         self.now += 1;
         let command_id = number(1_000_000 + u128::from(self.now));
         let mut command = ChatCommand {
-            origin: Some((Uuid::nil(), "ada".into())),
+            origin: Some((Self::CHANNEL, "ada".into())),
             keys,
             ..ChatCommand::new(command_id, id::first_workspace(), Actor::system(), body)
         };
