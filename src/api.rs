@@ -9,6 +9,9 @@ mod graphql_ws;
 mod hooks;
 mod pages;
 pub mod services;
+mod streams;
+
+pub use self::streams::Streams;
 
 use axum::Router;
 use axum::extract::State;
@@ -43,6 +46,8 @@ pub struct ApiLimits {
 pub struct ApiState {
     /// The schema over the services.
     pub schema: SwitchboardSchema,
+    /// Subscriptions.
+    pub streams: Streams,
     /// Knows the keys.
     pub auth: Authenticator,
     /// The parts of the node.

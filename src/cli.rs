@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod demo;
+mod load;
 mod serve;
 mod verify;
 
@@ -44,6 +45,8 @@ enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Puts a running server under load, and checks from outside that it keeps its promises; exit 1 where it does not.
+    Load(load::LoadArguments),
 }
 
 /// Where the data is.
@@ -107,6 +110,7 @@ fn start(command: Command) -> anyhow::Result<ExitCode> {
             log(&config.log)?;
             runtime()?.block_on(serve::serve(config, demo))
         }
+        Command::Load(arguments) => load::run(arguments),
         Command::Verify { place } => {
             let config = place.config()?;
             log(&config.log)?;

@@ -5,12 +5,17 @@
 
 pub mod cursor;
 mod follower;
+mod hub;
 mod settings;
+mod signal;
 mod tail;
+mod topic;
 
 pub use cursor::Cursor;
 pub use settings::Settings;
-pub use tail::{Step, Tail};
+pub use signal::Signal;
+pub use tail::{From, Place, Step, Tail};
+pub use topic::{EventFilter, Topic};
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,7 +25,9 @@ use arc_swap::ArcSwap;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
+use self::hub::{Hub, Interest};
 use crate::sqlite::ReadError;
 use crate::store::{Heads, Store, StoreError};
 use crate::view::{Entry, View};
@@ -39,6 +46,13 @@ pub struct Applied {
     pub floor: Heads,
     /// The view answers; otherwise it is being built.
     pub ready: bool,
+}
+
+/// An entry, and how far each log had come right after it.
+#[derive(Debug)]
+struct Published {
+    entry: Entry,
+    heads: Heads,
 }
 
 /// Why the view could not be read or built.
@@ -63,7 +77,8 @@ struct Shared {
     store: Arc<dyn Store>,
     view: View,
     applied: watch::Sender<Applied>,
-    ring: RwLock<VecDeque<Arc<Entry>>>,
+    ring: RwLock<VecDeque<Arc<Published>>>,
+    hub: Hub,
     settings: ArcSwap<Settings>,
 }
 
@@ -75,12 +90,15 @@ impl Live {
     pub async fn open(store: Arc<dyn Store>, view: View) -> Result<Self, LiveError> {
         let applied = follower::open(&*store, &view).await?;
         let settings = Settings::new(view.settings().await?);
+        let hub = Hub::default();
+        hub.begin(applied.ordinal, applied.heads.clone());
         Ok(Self {
             shared: Arc::new(Shared {
                 store,
                 view,
                 applied: watch::channel(applied).0,
                 ring: RwLock::new(VecDeque::with_capacity(RING_MAX)),
+                hub,
                 settings: ArcSwap::from_pointee(settings),
             }),
         })
@@ -144,11 +162,34 @@ impl Live {
         }
     }
 
-    /// A subscription's place: after `from`, or after everything taken in so far.
+    /// A subscription's place, in a workspace or over all.
     ///
     /// # Errors
     /// The view cannot be read.
-    pub async fn tail(&self, from: Option<Cursor>) -> Result<Tail, LiveError> {
-        Tail::open(self.clone(), from).await
+    pub async fn tail(&self, workspace_id: Option<Uuid>, topic: Topic, from: From) -> Result<Tail, LiveError> {
+        let interest = Interest {
+            workspace_id,
+            topic,
+            keeps: true,
+        };
+        Tail::open(self.clone(), Arc::new(interest), from).await
+    }
+
+    /// Tells that something came, and not what.
+    #[must_use]
+    pub fn signal(&self, workspace_id: Uuid, topic: Topic) -> Signal {
+        let interest = Interest {
+            workspace_id: Some(workspace_id),
+            topic,
+            keeps: false,
+        };
+        Signal::new(self.clone(), Arc::new(interest))
+    }
+
+    /// Where this node is.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        let (ordinal, heads) = self.shared.hub.now();
+        Place { ordinal, heads }
     }
 }

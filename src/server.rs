@@ -16,7 +16,7 @@ use tower_http::trace::TraceLayer;
 use crate::api::auth::Authenticator;
 use crate::api::graphql::schema;
 use crate::api::services::Services;
-use crate::api::{ApiState, app};
+use crate::api::{ApiState, Streams, app};
 use crate::clock::Clock;
 use crate::config::{Config, StoreOptions};
 use crate::live::{Live, LiveError};
@@ -142,8 +142,10 @@ impl Node {
             }
         });
         self.tasks.spawn(async move { processes.run(stop).await });
+        let schema = schema(self.services.clone(), self.tasks.clone());
         let state = ApiState {
-            schema: schema(self.services.clone(), self.tasks.clone()),
+            streams: Streams::new(schema.clone(), services.live.clone(), self.tasks.clone()),
+            schema,
             auth: Authenticator::new(self.services.live.clone()),
             services: self.services.clone(),
             limits: config.api.clone(),

@@ -124,7 +124,7 @@ pub struct Record {
 }
 
 /// How far every log has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Heads {
     /// Which life of the logs.
     pub epoch: u64,

@@ -4,21 +4,30 @@
 //! write sees it. Beside Redis they live in a file of the node that follows the log and can be built again at any time.
 
 mod apply;
+mod chats;
+mod lists;
+mod log;
 mod outside;
 pub mod page;
+mod queue;
 mod read;
 mod schema;
+pub mod search;
+mod stats;
 mod tickets;
 
+pub use chats::ChatFilter;
 pub use outside::{ContactRow, Pool, PostFilter, PostRow};
+pub use queue::{QueueQuestion, QueueState};
 pub use read::{ChatRow, EventRow, MessageRow, Reaction, TicketRow};
-pub use tickets::{TicketFilter, TicketOrder};
+pub use stats::{QueueStats, StatsFilter};
+pub use tickets::{FILTER_VALUES_MAX, TicketFilter, TicketOrder, Total, Whereabouts, waiting_key};
 
 use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use crate::sqlite::{Durability, ReadError, ReadPool, open_writer};
 use crate::store::sqlite::Projection;
@@ -26,20 +35,26 @@ use crate::store::{Heads, Record};
 
 /// How many reads may run at once.
 const READERS: usize = 8;
+/// How many reads of those who follow the log may run at once.
+const FOLLOWERS: usize = 4;
 
 /// A record with its place in this node's own order over all logs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Entry {
     /// From 1, gapless on this node.
     pub ordinal: u64,
     /// What happened.
     pub record: Record,
+    /// Of the chat that it happened to.
+    pub whereabouts: Option<Whereabouts>,
 }
 
 /// The tables.
 #[derive(Clone, Debug)]
 pub struct View {
     reads: ReadPool,
+    /// For those who follow the log.
+    follows: ReadPool,
     /// None where the store's writer does the writing.
     writer: Option<Arc<Mutex<Connection>>>,
 }
@@ -50,6 +65,7 @@ impl View {
     pub fn embedded(path: &Path) -> Self {
         Self {
             reads: ReadPool::new(path, READERS),
+            follows: ReadPool::new(path, FOLLOWERS),
             writer: None,
         }
     }
@@ -77,13 +93,11 @@ impl View {
         let writer = open_writer(path, Durability::Rebuildable)?;
         let layout: u32 = writer.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if layout != schema::LAYOUT {
-            writer.execute_batch(schema::DROP)?;
-            writer.pragma_update(None, "user_version", schema::LAYOUT)?;
+            schema::reset(&writer)?;
         }
-        writer.execute_batch(schema::TABLES)?;
-        writer.execute_batch(schema::EVENT_TABLE)?;
         Ok(Self {
             reads: ReadPool::new(path, READERS),
+            follows: ReadPool::new(path, FOLLOWERS),
             writer: Some(Arc::new(Mutex::new(writer))),
         })
     }
@@ -160,7 +174,7 @@ impl View {
     pub async fn reset(&self) -> Result<(), ReadError> {
         self.write(|connection| {
             let transaction = connection.transaction()?;
-            transaction.execute_batch(schema::RESET)?;
+            schema::reset(&transaction)?;
             transaction.commit()?;
             Ok(())
         })
@@ -172,20 +186,12 @@ impl View {
     /// # Errors
     /// What SQLite says.
     pub async fn last_ordinal(&self) -> Result<u64, ReadError> {
-        self.reads
-            .read(|connection| {
-                let last: Option<i64> = connection
-                    .query_row("SELECT ordinal FROM event ORDER BY ordinal DESC LIMIT 1", [], |row| {
-                        row.get(0)
-                    })
-                    .optional()?;
-                Ok(last.map_or(0, i64::unsigned_abs))
-            })
-            .await
+        self.follows.read(log::last_ordinal).await
     }
 
     /// Lets go of the files.
     pub fn close(&self) {
         self.reads.close();
+        self.follows.close();
     }
 }

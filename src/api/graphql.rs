@@ -15,6 +15,7 @@ pub mod message;
 mod mutation;
 mod page;
 mod query;
+pub mod queue;
 pub mod receipt;
 pub mod scalar;
 pub mod setting;

@@ -19,7 +19,6 @@ mod media;
 
 use std::time::Duration;
 
-use async_graphql::parser::types::OperationType;
 use async_graphql::{Response as GraphqlResponse, ServerError, Value};
 use axum::Router;
 use axum::body::Body;
@@ -160,25 +159,21 @@ async fn run(
 ) -> Result<Response, Refusal> {
     let prepared = request::prepare(parameters, &state.limits, principal);
     let response = match prepared {
-        Ok(prepared) => {
-            check_operation(&prepared, method)?;
+        Ok(Prepared::Once { is_mutation: true, .. }) if method == Method::GET => {
+            return Err(Refusal::method("a mutation needs POST", "POST"));
+        }
+        Ok(Prepared::Once { request, .. }) => {
             let limit = Duration::from_millis(state.limits.execution_timeout_ms);
-            request::execute(&state.schema, prepared.request, limit).await
+            request::execute(&state.schema, request, limit).await
+        }
+        Ok(Prepared::Stream(_)) => {
+            let message =
+                "a subscription needs a WebSocket with the subprotocol graphql-transport-ws, or /graphql/stream";
+            return Err(Refusal::bad(message));
         }
         Err(error) => GraphqlResponse::from_errors(vec![error]),
     };
     Ok(respond(response, media_type))
-}
-
-/// What this transport does not run.
-fn check_operation(prepared: &Prepared, method: &Method) -> Result<(), Refusal> {
-    match prepared.operation {
-        OperationType::Mutation if method == Method::GET => Err(Refusal::method("a mutation needs POST", "POST")),
-        OperationType::Query | OperationType::Mutation => Ok(()),
-        OperationType::Subscription => Err(Refusal::bad(
-            "a subscription needs a WebSocket with the subprotocol graphql-transport-ws",
-        )),
-    }
 }
 
 fn respond(mut response: GraphqlResponse, media_type: MediaType) -> Response {

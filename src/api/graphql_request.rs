@@ -13,6 +13,7 @@ use serde_json::{Map, Value as Json};
 use super::ApiLimits;
 use super::auth::Principal;
 use super::graphql::SwitchboardSchema;
+use super::streams::{Source, variable_of_after};
 
 /// A parameter or a message is not what it must be.
 pub(crate) const BAD_REQUEST: &str = "BAD_REQUEST";
@@ -94,13 +95,18 @@ fn map<T: serde::de::DeserializeOwned>(object: &mut Map<String, Json>, name: &st
     }
 }
 
-/// A request that is ready for the schema.
+/// A request that is ready to run.
 #[derive(Debug)]
-pub(crate) struct Prepared {
-    /// Parsed, with the principal in its data.
-    pub(crate) request: Request,
-    /// What will run.
-    pub(crate) operation: OperationType,
+pub(crate) enum Prepared {
+    /// A query or a mutation, parsed, with the principal in its data.
+    Once {
+        /// For the schema.
+        request: Request,
+        /// It changes something.
+        is_mutation: bool,
+    },
+    /// A subscription.
+    Stream(Source),
 }
 
 /// Parses a document, holds it to the bounds and finds the operation that is meant.
@@ -125,16 +131,27 @@ pub(crate) fn prepare(
         with_code(error.into(), code)
     })?;
     size::check_aliases(&document, limits.query_aliases_max).map_err(|message| coded(message, TOO_COMPLEX))?;
-    let operation = find_operation(&document, parameters.operation_name.as_deref())
-        .map_err(|message| coded(message, VALIDATION_FAILED))?
-        .ty;
+    let invalid = |message| coded(message, VALIDATION_FAILED);
+    let operation = find_operation(&document, parameters.operation_name.as_deref()).map_err(invalid)?;
+    if operation.ty == OperationType::Subscription {
+        let after = variable_of_after(operation).map_err(invalid)?;
+        let document = (parameters.query, document);
+        let (name, variables) = (parameters.operation_name, parameters.variables);
+        return Ok(Prepared::Stream(Source::new(
+            document,
+            name,
+            variables,
+            (after, principal),
+        )));
+    }
+    let is_mutation = operation.ty == OperationType::Mutation;
     let mut request = Request::new(parameters.query)
         .variables(parameters.variables)
         .data(principal);
     request.operation_name = parameters.operation_name;
     request.extensions = parameters.extensions;
     request.set_parsed_query(document);
-    Ok(Prepared { request, operation })
+    Ok(Prepared::Once { request, is_mutation })
 }
 
 /// The rule of the specification's `GetOperation`.

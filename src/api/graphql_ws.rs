@@ -24,8 +24,6 @@ mod operations;
 
 use std::time::Duration;
 
-use async_graphql::Request;
-use async_graphql::parser::types::OperationType;
 use axum::extract::FromRequestParts as _;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::http::header;
@@ -36,10 +34,11 @@ use serde_json::{Map, Value as Json};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use self::message::{ClientMessage, Subscribe};
-use self::operations::{Operations, Responses, Step};
+use self::operations::{Answers, Operations, Step};
 use super::ApiState;
 use super::auth::Principal;
-use super::graphql_request::{self as request, Phase, coded};
+use super::graphql_request::{self as request, Prepared, coded};
+use super::streams::Answer;
 
 /// The subprotocol.
 const PROTOCOL: &str = "graphql-transport-ws";
@@ -298,57 +297,53 @@ impl Session {
         }
         match request::prepare(parameters, &self.state.limits, principal) {
             Ok(prepared) => {
-                let responses = self.responses(prepared.request, prepared.operation);
-                self.operations.start(&id, responses);
+                let answers = self.answers(prepared);
+                self.operations.start(&id, answers);
                 Ok(())
             }
             Err(error) => self.say(message::errors(&id, &[error])).await,
         }
     }
 
-    /// A query or a mutation is a stream of one response.
-    fn responses(&self, request: Request, operation: OperationType) -> Responses {
-        let schema = self.state.schema.clone();
-        match operation {
-            OperationType::Subscription => schema.execute_stream(request),
-            OperationType::Query | OperationType::Mutation => {
+    /// A query or a mutation is a stream of one answer.
+    fn answers(&self, prepared: Prepared) -> Answers {
+        match prepared {
+            Prepared::Stream(source) => self.state.streams.subscribe(source).boxed(),
+            Prepared::Once { request, .. } => {
+                let schema = self.state.schema.clone();
                 let limit = Duration::from_millis(self.state.limits.execution_timeout_ms);
-                stream::once(async move { request::execute(&schema, request, limit).await }).boxed()
+                stream::once(async move { Answer::of(request::execute(&schema, request, limit).await, true) }).boxed()
             }
         }
     }
 
     /// Sends what an operation gave, and lets it go on.
     async fn forward(&mut self, step: Step) -> Result<(), Ending> {
-        let (response, mut operation) = step;
+        let (answer, operation) = step;
         if !self.operations.is_live(&operation) {
             return Ok(());
         }
-        let Some(mut response) = response else {
-            self.operations.finish(&operation);
-            return self.say(message::complete(operation.id())).await;
-        };
-        let phase = if operation.has_begun() {
-            Phase::Executed
-        } else {
-            Phase::of(&response)
-        };
-        request::fill_codes(&mut response.errors, phase);
-        if phase == Phase::Refused {
-            self.operations.finish(&operation);
-            return self.say(message::errors(operation.id(), &response.errors)).await;
+        match answer {
+            None => {
+                self.operations.finish(&operation);
+                self.say(message::complete(operation.id())).await
+            }
+            Some(Answer::Refused(errors)) => {
+                self.operations.finish(&operation);
+                self.say(message::errors(operation.id(), &errors)).await
+            }
+            Some(Answer::Payload(payload)) if payload.len() > RESPONSE_MAX_BYTES => {
+                self.operations.finish(&operation);
+                let text = format!("a response has at most {RESPONSE_MAX_BYTES} bytes: ask for less");
+                let errors = [coded(text, "RESPONSE_TOO_LARGE")];
+                self.say(message::errors(operation.id(), &errors)).await
+            }
+            Some(Answer::Payload(payload)) => {
+                self.say(Some(message::next(operation.begin(), &payload))).await?;
+                self.operations.resume(operation);
+                Ok(())
+            }
         }
-        let next = message::next(operation.id(), &response);
-        if next.as_ref().is_some_and(|next| next.len() > RESPONSE_MAX_BYTES) {
-            self.operations.finish(&operation);
-            let text = format!("a response has at most {RESPONSE_MAX_BYTES} bytes: ask for less");
-            let errors = [coded(text, "RESPONSE_TOO_LARGE")];
-            return self.say(message::errors(operation.id(), &errors)).await;
-        }
-        self.say(next).await?;
-        operation.begin();
-        self.operations.resume(operation);
-        Ok(())
     }
 
     /// Sends what is ready now, at most `max`, and sees everything written out.

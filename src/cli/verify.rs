@@ -42,6 +42,9 @@ pub(super) async fn verify(config: Config) -> anyhow::Result<ExitCode> {
             }
         }
     }
+    for (what, count) in live.view().recount().await? {
+        report.counts(what, count)?;
+    }
     node.close().await;
     report.end()
 }
@@ -57,6 +60,11 @@ impl Report {
     fn differs(&mut self, id: Uuid, what: &str) -> std::io::Result<()> {
         self.differences = self.differences.saturating_add(1);
         writeln!(std::io::stdout(), "{id}: {what}")
+    }
+
+    fn counts(&mut self, what: &str, count: u64) -> std::io::Result<()> {
+        self.differences = self.differences.saturating_add(count);
+        writeln!(std::io::stdout(), "{what}: {count}")
     }
 
     fn progress(&self) {
@@ -235,8 +243,9 @@ async fn check_tickets(view: &View, chat: &Chat, events: &[Arc<Event>], report: 
         ..TicketFilter::default()
     };
     let total = view.ticket_total(chat.workspace_id, filter).await?;
-    if total != u64::from(last) {
-        report.differs(chat.id, &format!("the view counts {total} tickets of {last}"))?;
+    if total.tickets != u64::from(last) {
+        let text = format!("the view counts {} tickets of {last}", total.tickets);
+        report.differs(chat.id, &text)?;
     }
     Ok(())
 }

@@ -245,6 +245,9 @@ pub struct Ticket {
     pub merged_into: Option<Uuid>,
     /// Messages of the owner since the last public answer.
     pub pending_chat_messages: u32,
+    /// Since when the owner waits: the first message since the last public answer, in this episode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_since: Option<Millis>,
     /// From 1; a reopen starts the next.
     pub episode: u32,
     /// Raised by every event of the ticket.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Applied, LiveError, RING_MAX, Settings, Shared};
+use super::{Applied, LiveError, Published, RING_MAX, Settings, Shared};
 use crate::domain::Scope;
 use crate::store::{Followed, Heads, Record, Store, StoreError};
 use crate::view::{Entry, View};
@@ -118,13 +118,7 @@ async fn take_in(shared: &Shared, applied: Applied, records: Vec<Record>) -> Res
     let mut heads = applied.heads;
     advance(&mut heads, &records);
     let entries = if shared.view.is_embedded() {
-        records
-            .into_iter()
-            .map(|record| Entry {
-                ordinal: record.position,
-                record,
-            })
-            .collect()
+        shared.view.locate(records).await?
     } else {
         shared.view.apply(records, Some(heads.clone())).await?
     };
@@ -148,15 +142,25 @@ async fn publish(shared: &Shared, entries: Vec<Entry>, heads: Heads) -> Result<(
         refresh_settings(shared).await?;
     }
     let last = entries.last().map(|entry| entry.ordinal);
+    let mut after = shared.hub.now().1;
+    let published: Vec<Arc<Published>> = entries
+        .into_iter()
+        .map(|entry| {
+            advance(&mut after, std::slice::from_ref(&entry.record));
+            let heads = after.clone();
+            Arc::new(Published { entry, heads })
+        })
+        .collect();
     {
         let mut ring = shared.ring.write();
-        for entry in entries {
+        for published in &published {
             if ring.len() >= RING_MAX {
                 ring.pop_front();
             }
-            ring.push_back(Arc::new(entry));
+            ring.push_back(Arc::clone(published));
         }
     }
+    shared.hub.publish(&published);
     shared.applied.send_modify(|applied| {
         applied.ordinal = last.unwrap_or(applied.ordinal);
         applied.heads = heads;
@@ -197,10 +201,11 @@ async fn rebuild(shared: &Shared) -> Result<(), LiveError> {
         *applied = Applied {
             ordinal,
             heads: target.clone(),
-            floor: target,
+            floor: target.clone(),
             ready: true,
         };
     });
+    shared.hub.begin_anew(ordinal, target);
     Ok(())
 }
 

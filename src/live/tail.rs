@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{Applied, Cursor, Live, LiveError};
+use super::hub::{Came, Interest, Slot};
+use super::{Applied, Cursor, Live, LiveError, Published};
+use crate::domain::Event;
 use crate::store::Heads;
 use crate::view::Entry;
 
@@ -20,45 +22,112 @@ const TURN_MAX: u32 = 64;
 /// How long a cursor that is ahead of this node is waited for.
 const POINT_WAIT: Duration = Duration::from_secs(2);
 
+/// Where a subscription begins.
+#[derive(Clone, Debug)]
+pub enum From {
+    /// After everything taken in so far.
+    Now,
+    /// After a place that a client names.
+    Cursor(Cursor),
+    /// After an entry of this node.
+    Place(Place),
+}
+
+/// A place in this node's order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The last entry that was seen.
+    pub ordinal: u64,
+    /// How far each log had come.
+    pub heads: Heads,
+}
+
 /// What comes next.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// An entry, and the cursor right after it.
-    Entry(Arc<Entry>, Heads),
+    /// An event that is wanted, and the place right after it.
+    Event(Arc<Event>, Place),
     /// What was missed cannot be replayed: read again, and go on from here.
-    Gap(Heads, &'static str),
+    Gap(Place, &'static str),
 }
 
-/// Reads every entry after its place once, in order.
+/// Reads every entry after its place that is wanted once, in order. While it is up to date the hub wakes it for what
+/// matches and for nothing else; otherwise it reads the ring or the view.
 #[derive(Debug)]
 pub struct Tail {
     live: Live,
     applied: watch::Receiver<Applied>,
     /// What has been given out; never goes back.
-    seen: Heads,
-    ordinal: u64,
-    waiting: std::vec::IntoIter<Arc<Entry>>,
+    place: Place,
+    waiting: std::vec::IntoIter<Arc<Published>>,
     passed_over: u32,
     gap: Option<&'static str>,
+    filed: Filed,
+}
+
+/// How entries come.
+#[derive(Debug)]
+enum Filed {
+    /// Read in order.
+    Not(Arc<Interest>),
+    /// Handed over.
+    In(Arc<Slot>),
+    /// On the way from one to the other.
+    Moving,
 }
 
 impl Tail {
-    pub(super) async fn open(live: Live, from: Option<Cursor>) -> Result<Self, LiveError> {
+    pub(super) async fn open(live: Live, interest: Arc<Interest>, from: From) -> Result<Self, LiveError> {
         let applied = live.shared.applied.subscribe();
         let now = applied.borrow().clone();
+        let (ordinal, heads) = live.shared.hub.now();
         let mut tail = Self {
             live,
             applied,
-            ordinal: now.ordinal,
-            seen: now.heads.clone(),
+            place: Place { ordinal, heads },
             waiting: Vec::new().into_iter(),
             passed_over: 0,
             gap: None,
+            filed: Filed::Not(interest),
         };
-        if let Some(cursor) = from {
-            tail.rewind(cursor, &now).await?;
+        match from {
+            From::Now => {}
+            From::Place(place) => tail.place = place,
+            From::Cursor(cursor) => tail.rewind(cursor, &now).await?,
         }
+        tail.join();
         Ok(tail)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Is told of what comes, if it has seen all that came. A node that knew less than the cursor goes on reading.
+    fn join(&mut self) {
+        if self.gap.is_some() || self.waiting.len() > 0 {
+            return;
+        }
+        let (ordinal, heads) = self.live.shared.hub.now();
+        if (ordinal, &heads) != (self.place.ordinal, &self.place.heads) {
+            return;
+        }
+        if let Filed::Not(interest) = std::mem::replace(&mut self.filed, Filed::Moving) {
+            self.filed = match self.live.shared.hub.join_at(interest, ordinal) {
+                Ok(slot) => Filed::In(slot),
+                Err(interest) => Filed::Not(interest),
+            };
+        }
+    }
+
+    /// Reads by itself again.
+    fn leave(&mut self) {
+        if let Filed::In(slot) = std::mem::replace(&mut self.filed, Filed::Moving) {
+            self.live.shared.hub.leave(&slot);
+            self.filed = Filed::Not(Arc::clone(&slot.interest));
+        }
     }
 
     /// Goes back to a cursor, or notes the gap that is in the way.
@@ -88,8 +157,8 @@ impl Tail {
             return Ok(());
         }
         let before = self.live.view().ordinal_before(heads.positions.clone());
-        self.ordinal = before.await?.unwrap_or(now.ordinal);
-        self.seen = heads;
+        let ordinal = before.await?.unwrap_or(now.ordinal);
+        self.place = Place { ordinal, heads };
         Ok(())
     }
 
@@ -110,39 +179,103 @@ impl Tail {
         Ok(None)
     }
 
-    /// Waits for what comes next; none when this node shuts down.
+    /// Waits for what comes next; none when this node shuts down. May be dropped without loss.
     ///
     /// # Errors
     /// The view cannot be read; the next call tries again from the same place.
     pub async fn next(&mut self) -> Result<Option<Step>, LiveError> {
+        self.next_or_rest(|_| {}).await
+    }
+
+    /// As [`Tail::next`]; `at_rest` is called with its place before it waits with nothing left to read.
+    ///
+    /// # Errors
+    /// As [`Tail::next`].
+    pub async fn next_or_rest(&mut self, at_rest: impl Fn(&Place)) -> Result<Option<Step>, LiveError> {
         loop {
             if let Some(reason) = self.gap.take() {
-                return Ok(Some(Step::Gap(self.seen.clone(), reason)));
+                return Ok(Some(Step::Gap(self.place.clone(), reason)));
             }
-            while let Some(entry) = self.waiting.next() {
-                self.ordinal = entry.ordinal;
-                if self.is_new(&entry) {
-                    let seen = self.seen.clone();
-                    return Ok(Some(Step::Entry(entry, seen)));
+            let step = match &self.filed {
+                Filed::In(slot) => {
+                    let slot = Arc::clone(slot);
+                    self.next_handed(&slot, &at_rest).await
                 }
-            }
-            let now = self.applied.borrow_and_update().clone();
-            if now.heads.epoch != self.seen.epoch || is_behind(&self.seen, &now.floor) {
-                let other_epoch = now.heads.epoch != self.seen.epoch;
-                self.gap = Some(if other_epoch { EPOCH } else { TRIMMED });
-                self.ordinal = now.ordinal;
-                self.seen = now.heads;
-            } else if now.ordinal > self.ordinal {
-                self.waiting = self.read(now.ordinal).await?.into_iter();
-            } else if self.applied.changed().await.is_err() {
-                return Ok(None);
+                Filed::Not(_) | Filed::Moving => match self.next_read().await? {
+                    Read::Step(step) => Some(step),
+                    Read::Again => None,
+                    Read::End => return Ok(None),
+                },
+            };
+            if step.is_some() {
+                return Ok(step);
             }
         }
     }
 
-    /// To be called for an entry that nobody is told of: now and then it lets the other streams of the task have their
-    /// turn. The runtime's own yields come back only when the whole task rests, which beside a busy stream may be late.
-    pub async fn pass_over(&mut self) {
+    async fn next_handed(&mut self, slot: &Slot, at_rest: &impl Fn(&Place)) -> Option<Step> {
+        match slot.take() {
+            Came::Entry(published) => {
+                self.place = Place {
+                    ordinal: published.entry.ordinal,
+                    heads: published.heads.clone(),
+                };
+                let event = Arc::clone(&published.entry.record.event);
+                return Some(Step::Event(event, self.place.clone()));
+            }
+            Came::Missed => self.leave(),
+            Came::Nothing => {
+                at_rest(&self.place);
+                slot.news().await;
+            }
+        }
+        None
+    }
+
+    async fn next_read(&mut self) -> Result<Read, LiveError> {
+        while let Some(published) = self.waiting.next() {
+            self.place.ordinal = published.entry.ordinal;
+            if !self.is_new(&published.entry) {
+                continue;
+            }
+            if self.wants(&published.entry) {
+                let event = Arc::clone(&published.entry.record.event);
+                return Ok(Read::Step(Step::Event(event, self.place.clone())));
+            }
+            self.pass_over().await;
+        }
+        let now = self.applied.borrow_and_update().clone();
+        if now.heads.epoch != self.place.heads.epoch || is_behind(&self.place.heads, &now.floor) {
+            let other_epoch = now.heads.epoch != self.place.heads.epoch;
+            self.gap = Some(if other_epoch { EPOCH } else { TRIMMED });
+            self.place = Place {
+                ordinal: now.ordinal,
+                heads: now.heads,
+            };
+        } else if now.ordinal > self.place.ordinal {
+            self.waiting = self.read(now.ordinal).await?.into_iter();
+        } else {
+            self.join();
+            if matches!(self.filed, Filed::Not(_)) && self.applied.changed().await.is_err() {
+                return Ok(Read::End);
+            }
+        }
+        Ok(Read::Again)
+    }
+
+    fn wants(&self, entry: &Entry) -> bool {
+        match &self.filed {
+            Filed::Not(interest) => {
+                let workspace_id = entry.record.event.workspace_id;
+                interest.workspace_id.is_none_or(|wanted| wanted == workspace_id) && interest.topic.wants(entry)
+            }
+            Filed::In(_) | Filed::Moving => false,
+        }
+    }
+
+    /// Now and then lets the other streams of the task have their turn. The runtime's own yields come back only when the
+    /// whole task rests, which beside a busy stream may be late.
+    async fn pass_over(&mut self) {
         self.passed_over = self.passed_over.wrapping_add(1);
         if !self.passed_over.is_multiple_of(TURN_MAX) {
             return;
@@ -160,7 +293,7 @@ impl Tail {
 
     fn is_new(&mut self, entry: &Entry) -> bool {
         let place = usize::from(entry.record.partition);
-        match self.seen.positions.get_mut(place) {
+        match self.place.heads.positions.get_mut(place) {
             Some(seen) if *seen < entry.record.position => {
                 *seen = entry.record.position;
                 true
@@ -169,11 +302,11 @@ impl Tail {
         }
     }
 
-    async fn read(&self, last: u64) -> Result<Vec<Arc<Entry>>, LiveError> {
-        let first = self.ordinal.saturating_add(1);
+    async fn read(&self, last: u64) -> Result<Vec<Arc<Published>>, LiveError> {
+        let first = self.place.ordinal.saturating_add(1);
         let recent = {
             let ring = self.live.shared.ring.read();
-            let oldest = ring.front().map(|entry| entry.ordinal);
+            let oldest = ring.front().map(|published| published.entry.ordinal);
             oldest.filter(|oldest| *oldest <= first).map(|oldest| {
                 let skip = usize::try_from(first.saturating_sub(oldest)).unwrap_or(usize::MAX);
                 ring.iter().skip(skip).take(STEP_MAX).cloned().collect()
@@ -182,14 +315,31 @@ impl Tail {
         if let Some(recent) = recent {
             return Ok(recent);
         }
-        let entries = self.live.view().entries(self.ordinal, STEP_MAX).await?;
+        let entries = self.live.view().entries(self.place.ordinal, STEP_MAX).await?;
         // the view may be ahead of the news: what is not announced yet is read again later
         Ok(entries
             .into_iter()
             .take_while(|entry| entry.ordinal <= last)
-            .map(Arc::new)
+            .map(|entry| {
+                // the reader knows by itself how far it is
+                let heads = Heads::default();
+                Arc::new(Published { entry, heads })
+            })
             .collect())
     }
+}
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// What reading by itself brought.
+enum Read {
+    Step(Step),
+    Again,
+    End,
 }
 
 const EPOCH: &str = "the logs began a new life";

@@ -19,7 +19,7 @@ use crate::domain::{
     Aggregate as _, ChannelPolicy, ChatCommand, ChatCommandBody, Desk, DeskCommand, DeskCommandBody, Event, EventBody,
     Rejection, Scope, Status, Ticket, TicketAction, id,
 };
-use crate::live::{LiveError, Step, Tail};
+use crate::live::{EventFilter, From, LiveError, Step, Tail, Topic};
 use crate::router::RouterError;
 use crate::view::{Pool, TicketRow};
 
@@ -91,7 +91,8 @@ impl Assigner {
     }
 
     async fn follow(&mut self, stop: &CancellationToken) -> Result<(), LiveError> {
-        let mut tail = self.processes.live.tail(None).await?;
+        let topic = Topic::Events(EventFilter::default());
+        let mut tail = self.processes.live.tail(None, topic, From::Now).await?;
         self.desks.clear();
         let mut looked_over: Option<Instant> = None;
         loop {
@@ -116,8 +117,8 @@ impl Assigner {
                 Ok(first) => match first? {
                     None => return Ok(()),
                     Some(Step::Gap(..)) => looked_over = None,
-                    Some(Step::Entry(entry, _)) => {
-                        if self.take_in(&mut tail, &entry.record.event).await? {
+                    Some(Step::Event(event, _)) => {
+                        if self.take_in(&mut tail, &event).await? {
                             looked_over = None;
                         }
                     }
@@ -138,7 +139,7 @@ impl Assigner {
         let mut missed = self.note(first, &mut wishes);
         for _ in 0..NEWS_MAX {
             match tail.next().now_or_never() {
-                Some(Ok(Some(Step::Entry(entry, _)))) => missed |= self.note(&entry.record.event, &mut wishes),
+                Some(Ok(Some(Step::Event(event, _)))) => missed |= self.note(&event, &mut wishes),
                 Some(Ok(Some(Step::Gap(..)))) => missed = true,
                 Some(Err(error)) => return Err(error),
                 Some(Ok(None)) | None => break,

@@ -34,7 +34,7 @@ const READ_TIMEOUT_MS: u64 = 5_000;
 /// How long `follow` waits for news, in milliseconds.
 const FOLLOW_WAIT_MS: u64 = 1_000;
 /// How records and snapshots are written.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 /// How many commits may wait in one partition.
 const QUEUE_MAX: usize = 4_096;
 

@@ -38,12 +38,14 @@ pub struct SqliteStore {
     queue: Mutex<Option<mpsc::Sender<Waiting>>>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
     reads: ReadPool,
+    /// For the one who follows the log, whom nobody shall hold up.
+    follows: ReadPool,
     heads: watch::Receiver<Heads>,
     _lock: File,
 }
 
 /// How records and snapshots are written.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -86,6 +88,7 @@ impl SqliteStore {
             queue: Mutex::new(Some(queue)),
             thread: Mutex::new(Some(thread)),
             reads: ReadPool::new(path, READERS),
+            follows: ReadPool::new(path, 1),
             heads,
             _lock: lock,
         })
@@ -100,10 +103,14 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
     {
-        self.reads.read(read).await.map_err(|error| match error {
-            ReadError::Json(error) => StoreError::Corrupt(error.to_string()),
-            ReadError::Sqlite(_) | ReadError::CutOff => StoreError::Unavailable(error.to_string()),
-        })
+        self.reads.read(read).await.map_err(unreadable)
+    }
+}
+
+fn unreadable(error: ReadError) -> StoreError {
+    match error {
+        ReadError::Json(error) => StoreError::Corrupt(error.to_string()),
+        ReadError::Sqlite(_) | ReadError::CutOff => StoreError::Unavailable(error.to_string()),
     }
 }
 
@@ -328,6 +335,7 @@ impl Store for SqliteStore {
             return Ok(Followed::EpochChanged);
         }
         let records = self
+            .follows
             .read(move |connection| {
                 records(
                     connection,
@@ -335,7 +343,8 @@ impl Store for SqliteStore {
                     params![signed(position), i64::try_from(limit).unwrap_or(i64::MAX)],
                 )
             })
-            .await?;
+            .await
+            .map_err(unreadable)?;
         Ok(Followed::Records(records))
     }
 
@@ -347,5 +356,6 @@ impl Store for SqliteStore {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
         self.reads.close();
+        self.follows.close();
     }
 }

@@ -1,12 +1,20 @@
 //! From records to rows. A record says what it needs: the ticket as it was after it comes along.
 
-use std::collections::HashMap;
+mod place;
+mod text;
+
+pub(super) use text::workspace_word;
+
+use self::text::Of;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 use uuid::Uuid;
 
 use super::Entry;
+use super::log::{last_ordinal, locate};
+use crate::domain::event::TicketField;
 use crate::domain::{
     Actor, Aggregate, Contact, Event, EventBody, Message, Millis, Owner, Post, Scope, Ticket, Workspace, id,
 };
@@ -23,11 +31,7 @@ fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
 
 /// Applies the records that no earlier call applied, with the next ordinals.
 pub(super) fn apply_new(connection: &Connection, records: Vec<Record>) -> Result<Vec<Entry>, ReadError> {
-    let last: Option<i64> = connection
-        .prepare_cached("SELECT ordinal FROM event ORDER BY ordinal DESC LIMIT 1")?
-        .query_row([], |row| row.get(0))
-        .optional()?;
-    let mut ordinal = last.map_or(0, i64::unsigned_abs);
+    let mut ordinal = last_ordinal(connection)?;
     let mut applied: HashMap<Uuid, u64> = HashMap::new();
     let mut entries = Vec::with_capacity(records.len());
     let mut insert = connection.prepare_cached(
@@ -60,7 +64,11 @@ pub(super) fn apply_new(connection: &Connection, records: Vec<Record>) -> Result
             record.event.workspace_id.as_bytes(),
             &*record.json,
         ])?;
-        entries.push(Entry { ordinal, record });
+        entries.push(Entry {
+            ordinal,
+            record,
+            whereabouts: None,
+        });
     }
     let events: Vec<(u16, u64, &Event)> = entries
         .iter()
@@ -70,6 +78,7 @@ pub(super) fn apply_new(connection: &Connection, records: Vec<Record>) -> Result
         })
         .collect();
     apply(connection, &events)?;
+    locate(connection, &mut entries)?;
     Ok(entries)
 }
 
@@ -77,11 +86,18 @@ pub(super) fn apply_new(connection: &Connection, records: Vec<Record>) -> Result
 pub(super) fn apply(connection: &Connection, records: &[(u16, u64, &Event)]) -> rusqlite::Result<()> {
     let mut last: HashMap<Uuid, &Event> = HashMap::new();
     let mut tickets: HashMap<Uuid, (&Event, &Ticket)> = HashMap::new();
+    let mut retitled: HashSet<Uuid> = HashSet::new();
+    let mut note =
+        connection.prepare_cached("INSERT OR IGNORE INTO ticket_event (chat, ticket, seq) VALUES (?1, ?2, ?3)")?;
     for (_, _, event) in records {
         apply_body(connection, event)?;
         last.insert(event.aggregate_id, event);
         if let Some(ticket) = &event.ticket {
+            note.execute(params![event.aggregate_id.as_bytes(), ticket.number, signed(event.seq)])?;
             tickets.insert(ticket.id, (event, ticket));
+            if says_what_it_is_about(event) {
+                retitled.insert(ticket.id);
+            }
         }
     }
     let mut touch =
@@ -95,9 +111,24 @@ pub(super) fn apply(connection: &Connection, records: &[(u16, u64, &Event)]) -> 
         ])?;
     }
     for (event, ticket) in tickets.values() {
-        write_ticket(connection, event, ticket)?;
+        place::write_ticket(connection, event, ticket)?;
+        if retitled.contains(&ticket.id) {
+            text::retitle(connection, event, ticket)?;
+        }
     }
     Ok(())
+}
+
+fn says_what_it_is_about(event: &Event) -> bool {
+    matches!(
+        &event.body,
+        EventBody::TicketCreated { subject: Some(_), .. }
+            | EventBody::TicketFieldChanged {
+                field: TicketField::Subject,
+                ..
+            }
+            | EventBody::TicketSummaryChanged { .. }
+    )
 }
 
 fn apply_body(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
@@ -125,22 +156,26 @@ fn apply_chat(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
         EventBody::ChatCreated { channel_id, owner } => create_chat(connection, event, *channel_id, owner),
         EventBody::ChatUpdated { to, .. } => {
             set("UPDATE chat SET name = ?2 WHERE id = ?1", &to.name)?;
-            set("UPDATE chat SET avatar = ?2 WHERE id = ?1", &to.avatar)
+            set("UPDATE chat SET avatar = ?2 WHERE id = ?1", &to.avatar)?;
+            text::rename(connection, event)
         }
         EventBody::ChatResponderChanged { to, owns, epoch, .. } => {
             set("UPDATE chat SET responder = ?2 WHERE id = ?1", &json(to)?)?;
             set("UPDATE chat SET owned = ?2 WHERE id = ?1", owns)?;
-            set("UPDATE chat SET responder_epoch = ?2 WHERE id = ?1", epoch)
+            set("UPDATE chat SET responder_epoch = ?2 WHERE id = ?1", epoch)?;
+            let responder_id = to.as_ref().map(|to| to.id.as_bytes());
+            set("UPDATE chat SET responder_id = ?2 WHERE id = ?1", &responder_id)?;
+            place::place_chat(connection, event)
         }
         EventBody::ChatOwnerBlocked {} => set("UPDATE chat SET blocked = ?2 WHERE id = ?1", &true),
         EventBody::ChatOwnerUnblocked {} => set("UPDATE chat SET blocked = ?2 WHERE id = ?1", &false),
         EventBody::ChatRemoved {} => {
             set("UPDATE chat SET removed_at = ?2 WHERE id = ?1", &signed(event.at))?;
-            set("UPDATE ticket SET removed = ?2 WHERE chat = ?1", &true)
+            place::place_chat(connection, event)
         }
         EventBody::ChatRestored {} => {
             set("UPDATE chat SET removed_at = ?2 WHERE id = ?1", &None::<i64>)?;
-            set("UPDATE ticket SET removed = ?2 WHERE chat = ?1", &false)
+            place::place_chat(connection, event)
         }
         EventBody::MessageReceived { message }
         | EventBody::MessageSent { message }
@@ -166,20 +201,28 @@ fn amend_message(connection: &Connection, event: &Event) -> rusqlite::Result<()>
             message_seq,
             content,
             edited_at,
-        } => connection
-            .prepare_cached(
+        } => {
+            let mut edit = connection.prepare_cached(
                 "UPDATE message SET edit = ?3, edited_at = ?4
-                 WHERE chat = ?1 AND seq = ?2 AND (edited_at IS NULL OR edited_at <= ?4)",
-            )?
-            .execute(params![chat, signed(*message_seq), json(content)?, signed(*edited_at)])
-            .map(drop),
+                 WHERE chat = ?1 AND seq = ?2 AND (edited_at IS NULL OR edited_at <= ?4)
+                 RETURNING deleted_at IS NULL",
+            )?;
+            let values = params![chat, signed(*message_seq), json(content)?, signed(*edited_at)];
+            let shown: Option<bool> = edit.query_row(values, |row| row.get(0)).optional()?;
+            if shown == Some(true) {
+                text::rewrite(connection, event, *message_seq, content.text.as_deref())?;
+            }
+            Ok(())
+        }
         EventBody::MessageDeleted {
             message_seq,
             deleted_at,
-        } => connection
-            .prepare_cached("UPDATE message SET deleted_at = ?3 WHERE chat = ?1 AND seq = ?2")?
-            .execute(params![chat, signed(*message_seq), signed(*deleted_at)])
-            .map(drop),
+        } => {
+            connection
+                .prepare_cached("UPDATE message SET deleted_at = ?3 WHERE chat = ?1 AND seq = ?2")?
+                .execute(params![chat, signed(*message_seq), signed(*deleted_at)])?;
+            text::rewrite(connection, event, *message_seq, None)
+        }
         EventBody::MessageStatusChanged {
             message_seq,
             status,
@@ -228,11 +271,13 @@ fn react(
 }
 
 fn create_chat(connection: &Connection, event: &Event, channel_id: Uuid, owner: &Owner) -> rusqlite::Result<()> {
+    let words = text::owner(owner.profile.name.as_deref(), &owner.external_id);
+    let doc = text::add(connection, event, Of::Chat, &words)?;
     connection
         .prepare_cached(
             "INSERT INTO chat (id, workspace, channel, external_id, name, avatar, blocked, tickets, owned, responder_epoch,
-               contact, version, seq, created_at, updated_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0, 0, ?7, ?8, ?9, ?10, ?10)",
+               contact, version, seq, created_at, updated_at, doc)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0, 0, ?7, ?8, ?9, ?10, ?10, ?11)",
         )?
         .execute(params![
             event.aggregate_id.as_bytes(),
@@ -245,46 +290,25 @@ fn create_chat(connection: &Connection, event: &Event, channel_id: Uuid, owner: 
             signed(event.version),
             signed(event.seq),
             signed(event.at),
+            doc,
         ])
         .map(drop)
 }
 
 fn write_message(connection: &Connection, event: &Event, message: &Message) -> rusqlite::Result<()> {
+    let said = message.content.text.as_deref().filter(|text| !text.is_empty());
+    let doc = match said {
+        Some(said) => Some(text::add(connection, event, Of::Message(event.seq), said)?),
+        None => None,
+    };
     connection
-        .prepare_cached("INSERT INTO message (chat, seq, ticket, body) VALUES (?1, ?2, ?3, ?4)")?
+        .prepare_cached("INSERT INTO message (chat, seq, ticket, body, doc) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![
             event.aggregate_id.as_bytes(),
             signed(event.seq),
             event.ticket.as_ref().map(|ticket| ticket.number),
-            json(message)?
-        ])?;
-    Ok(())
-}
-
-fn write_ticket(connection: &Connection, event: &Event, ticket: &Ticket) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO ticket (id, workspace, chat, number, channel, status, reason, assignee, team, priority, opened_at,
-               created_at, updated_at, removed, body)
-             SELECT ?1, ?2, ?3, ?4, channel, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, removed_at IS NOT NULL, ?13
-             FROM chat WHERE id = ?3
-             ON CONFLICT (id) DO UPDATE SET status = ?5, reason = ?6, assignee = ?7, team = ?8, priority = ?9,
-               opened_at = ?10, updated_at = ?12, body = ?13",
-        )?
-        .execute(params![
-            ticket.id.as_bytes(),
-            event.workspace_id.as_bytes(),
-            event.aggregate_id.as_bytes(),
-            ticket.number,
-            ticket.status().name(),
-            ticket.reason.name(),
-            ticket.assignee_id.as_ref().map(Uuid::as_bytes),
-            ticket.team_id.as_ref().map(Uuid::as_bytes),
-            ticket.priority.name(),
-            signed(ticket.opened_at),
-            signed(ticket.created_at),
-            signed(ticket.updated_at),
-            json(ticket)?,
+            json(message)?,
+            doc
         ])
         .map(drop)
 }

@@ -6,13 +6,12 @@ use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
+use super::View;
 use super::page::{Page, Range, TicketKey};
-use super::tickets::{TicketFilter, TicketOrder, ticket_page, ticket_total};
-use super::{Entry, View};
+use super::tickets::{TicketFilter, TicketOrder, Total, ticket_page, ticket_total};
 use crate::domain::message::Content;
 use crate::domain::{Actor, ChatResponder, Event, Message, MessageStatus, Millis, Ticket, Workspace};
 use crate::sqlite::ReadError;
-use crate::store::{Heads, Record};
 
 /// The most reactions that are shown with a message.
 const REACTIONS_MAX: i64 = 100;
@@ -213,19 +212,6 @@ fn event(row: &Row<'_>) -> rusqlite::Result<EventRow> {
     })
 }
 
-fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
-    let json: String = row.get(3)?;
-    Ok(Entry {
-        ordinal: number(row, 0)?,
-        record: Record {
-            partition: row.get(1)?,
-            position: number(row, 2)?,
-            event: Arc::new(parsed(row, 3)?),
-            json: json.into(),
-        },
-    })
-}
-
 pub(super) fn all<T>(
     connection: &Connection,
     sql: &str,
@@ -252,6 +238,15 @@ impl View {
         F: FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
     {
         self.reads.read(ask).await
+    }
+
+    /// For those who follow the log: questions of clients do not hold them up.
+    pub(super) async fn ask_live<T, F>(&self, ask: F) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
+    {
+        self.follows.read(ask).await
     }
 
     /// Chats of a workspace by id; unknown ones are left out.
@@ -305,11 +300,11 @@ impl View {
             .await
     }
 
-    /// How many tickets match, [`super::page::TOTAL_MAX`] at most.
+    /// How many tickets match.
     ///
     /// # Errors
     /// What SQLite says.
-    pub async fn ticket_total(&self, workspace: Uuid, filter: TicketFilter) -> Result<u64, ReadError> {
+    pub async fn ticket_total(&self, workspace: Uuid, filter: TicketFilter) -> Result<Total, ReadError> {
         self.ask(move |connection| ticket_total(connection, workspace, &filter))
             .await
     }
@@ -368,84 +363,24 @@ impl View {
     ) -> Result<Page<EventRow>, ReadError> {
         self.ask(move |connection| {
             let (after, before, direction, limit) = seq_range(&range);
-            let ticket = ticket_number.map_or("", |_| "AND json_extract(body, '$.ticket.number') = ?5");
-            let sql = format!(
-                "SELECT partition, position, body FROM event
-                 WHERE aggregate = ?1 AND seq > ?2 AND seq < ?3 {ticket} ORDER BY seq {direction} LIMIT ?4"
-            );
+            let sql = match ticket_number {
+                Some(_) => format!(
+                    "SELECT partition, position, body FROM ticket_event t
+                     JOIN event e ON e.aggregate = t.chat AND e.seq = t.seq
+                     WHERE t.chat = ?1 AND t.seq > ?2 AND t.seq < ?3 AND t.ticket = ?5
+                     ORDER BY t.seq {direction} LIMIT ?4"
+                ),
+                None => format!(
+                    "SELECT partition, position, body FROM event
+                     WHERE aggregate = ?1 AND seq > ?2 AND seq < ?3 ORDER BY seq {direction} LIMIT ?4"
+                ),
+            };
             let id = chat_id.as_bytes();
             let rows = match ticket_number {
                 Some(number) => all(connection, &sql, params![id, after, before, limit, number], event),
                 None => all(connection, &sql, params![id, after, before, limit], event),
             }?;
             Ok(Page::cut(rows, &range))
-        })
-        .await
-    }
-
-    /// Up to `limit` entries after an ordinal, over all workspaces, in this node's order.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub async fn entries(&self, after: u64, limit: usize) -> Result<Vec<Entry>, ReadError> {
-        self.ask(move |connection| {
-            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            all(
-                connection,
-                "SELECT ordinal, partition, position, body FROM event WHERE ordinal > ?1 ORDER BY ordinal LIMIT ?2",
-                params![signed(after), limit],
-                entry,
-            )
-        })
-        .await
-    }
-
-    /// The last ordinal before the first record past `positions`.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub async fn ordinal_before(&self, positions: Vec<u64>) -> Result<Option<u64>, ReadError> {
-        self.ask(move |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT ordinal FROM event WHERE partition = ?1 AND position > ?2 ORDER BY position LIMIT 1",
-            )?;
-            let mut first: Option<u64> = None;
-            for (partition, position) in (0_u16..).zip(positions) {
-                let found = statement
-                    .query_row(params![partition, signed(position)], |row| number(row, 0))
-                    .optional()?;
-                first = [first, found].into_iter().flatten().min();
-            }
-            Ok(first.map(|ordinal| ordinal.saturating_sub(1)))
-        })
-        .await
-    }
-
-    /// How far each log had come on this node when it took in the record at `position` of `partition`.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub async fn heads_at(&self, partition: u16, position: u64, now: Heads) -> Result<Option<Heads>, ReadError> {
-        self.ask(move |connection| {
-            let ordinal: Option<i64> = connection
-                .prepare_cached("SELECT ordinal FROM event WHERE partition = ?1 AND position = ?2")?
-                .query_row(params![partition, signed(position)], |row| row.get(0))
-                .optional()?;
-            let Some(ordinal) = ordinal else {
-                return Ok(None);
-            };
-            let mut statement = connection.prepare_cached(
-                "SELECT position FROM event WHERE partition = ?1 AND position <= ?2 AND ordinal <= ?3
-                 ORDER BY position DESC LIMIT 1",
-            )?;
-            let mut heads = now;
-            for (number_of, head) in (0_u16..).zip(heads.positions.iter_mut()) {
-                *head = statement
-                    .query_row(params![number_of, signed(*head), ordinal], |row| number(row, 0))
-                    .optional()?
-                    .unwrap_or(0);
-            }
-            Ok(Some(heads))
         })
         .await
     }

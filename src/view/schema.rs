@@ -8,25 +8,44 @@ pub(super) const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS view_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS chat (
   id BLOB PRIMARY KEY, workspace BLOB NOT NULL, channel BLOB NOT NULL, external_id TEXT NOT NULL,
-  name TEXT, avatar TEXT, blocked INTEGER NOT NULL, tickets INTEGER NOT NULL, responder TEXT, owned INTEGER NOT NULL,
-  responder_epoch INTEGER NOT NULL, contact BLOB NOT NULL, removed_at INTEGER,
-  version INTEGER NOT NULL, seq INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL);
+  name TEXT, avatar TEXT, blocked INTEGER NOT NULL, tickets INTEGER NOT NULL, responder TEXT, responder_id BLOB,
+  owned INTEGER NOT NULL, responder_epoch INTEGER NOT NULL, contact BLOB NOT NULL, removed_at INTEGER,
+  version INTEGER NOT NULL, seq INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+  doc INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS chat_contact ON chat (contact);
+CREATE INDEX IF NOT EXISTS chat_channel ON chat (workspace, channel, updated_at, id) WHERE removed_at IS NULL;
 CREATE TABLE IF NOT EXISTS ticket (
   id BLOB PRIMARY KEY, workspace BLOB NOT NULL, chat BLOB NOT NULL, number INTEGER NOT NULL, channel BLOB NOT NULL,
-  status TEXT NOT NULL, reason TEXT NOT NULL, assignee BLOB, team BLOB, priority TEXT NOT NULL,
-  opened_at INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, removed INTEGER NOT NULL,
+  status TEXT NOT NULL, reason TEXT NOT NULL, assignee BLOB, team BLOB, responder BLOB, priority TEXT NOT NULL,
+  tags BLOB NOT NULL, removed INTEGER NOT NULL, pending INTEGER NOT NULL, opened_at INTEGER NOT NULL,
+  created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, waiting INTEGER NOT NULL, lists BLOB NOT NULL, doc INTEGER,
   body TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS ticket_waiting ON ticket (workspace, opened_at, id)
   WHERE assignee IS NULL AND status <> 'INACTIVE';
 CREATE INDEX IF NOT EXISTS ticket_held ON ticket (workspace, assignee)
   WHERE assignee IS NOT NULL AND status <> 'INACTIVE';
+CREATE INDEX IF NOT EXISTS ticket_new ON ticket (workspace, channel, team, opened_at)
+  WHERE status = 'NEW' AND removed = 0;
 CREATE UNIQUE INDEX IF NOT EXISTS ticket_chat ON ticket (chat, number);
-CREATE INDEX IF NOT EXISTS ticket_updated ON ticket (workspace, status, updated_at, id);
-CREATE INDEX IF NOT EXISTS ticket_created ON ticket (workspace, status, created_at, id);
+CREATE TABLE IF NOT EXISTS list (
+  id INTEGER PRIMARY KEY, workspace BLOB NOT NULL, dimension INTEGER NOT NULL, value BLOB NOT NULL,
+  reason TEXT NOT NULL, priority TEXT NOT NULL, removed INTEGER NOT NULL, tickets INTEGER NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS list_key ON list (workspace, dimension, value, removed, reason, priority);
+CREATE TABLE IF NOT EXISTS by_updated (list INTEGER, at INTEGER, ticket BLOB, PRIMARY KEY (list, at, ticket)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS by_created (list INTEGER, at INTEGER, ticket BLOB, PRIMARY KEY (list, at, ticket)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS by_waiting (list INTEGER, at INTEGER, ticket BLOB, PRIMARY KEY (list, at, ticket)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS counter (
+  workspace BLOB NOT NULL, channel BLOB NOT NULL, team BLOB NOT NULL, assignee BLOB NOT NULL, status TEXT NOT NULL,
+  tickets INTEGER NOT NULL, pending INTEGER NOT NULL,
+  PRIMARY KEY (workspace, channel, team, assignee, status)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ticket_event (
+  chat BLOB NOT NULL, ticket INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (chat, ticket, seq)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS doc (id INTEGER PRIMARY KEY, chat BLOB NOT NULL, ticket INTEGER, seq INTEGER);
+CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
+  workspace, body, content='', contentless_delete=1, prefix='3', tokenize='unicode61 remove_diacritics 2');
 CREATE TABLE IF NOT EXISTS message (
   chat BLOB NOT NULL, seq INTEGER NOT NULL, ticket INTEGER, body TEXT NOT NULL, edit TEXT, edited_at INTEGER,
-  deleted_at INTEGER, status TEXT, external_id TEXT, error TEXT,
+  deleted_at INTEGER, status TEXT, external_id TEXT, error TEXT, doc INTEGER,
   PRIMARY KEY (chat, seq)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS message_ticket ON message (chat, ticket, seq);
 CREATE TABLE IF NOT EXISTS reaction (
@@ -57,18 +76,38 @@ CREATE INDEX IF NOT EXISTS event_position ON event (partition, position);
 ";
 
 /// How the tables are laid out; a file of another layout is built again.
-pub(super) const LAYOUT: u32 = 2;
+pub(super) const LAYOUT: u32 = 3;
 
-pub(super) const DROP: &str = "
-DROP TABLE IF EXISTS view_meta; DROP TABLE IF EXISTS chat; DROP TABLE IF EXISTS ticket; DROP TABLE IF EXISTS message;
-DROP TABLE IF EXISTS reaction; DROP TABLE IF EXISTS contact; DROP TABLE IF EXISTS post; DROP TABLE IF EXISTS setting;
-DROP TABLE IF EXISTS event;
-";
+/// Every table of a file of its own.
+const NAMES: [&str; 17] = [
+    "view_meta",
+    "chat",
+    "ticket",
+    "list",
+    "by_updated",
+    "by_created",
+    "by_waiting",
+    "counter",
+    "ticket_event",
+    "doc",
+    "words",
+    "message",
+    "reaction",
+    "contact",
+    "post",
+    "setting",
+    "event",
+];
 
-pub(super) const RESET: &str = "
-DELETE FROM view_meta; DELETE FROM chat; DELETE FROM ticket; DELETE FROM message; DELETE FROM reaction;
-DELETE FROM contact; DELETE FROM post; DELETE FROM setting; DELETE FROM event;
-";
+/// Empties a file of its own.
+pub(super) fn reset(connection: &Connection) -> rusqlite::Result<()> {
+    for name in NAMES {
+        connection.execute_batch(&format!("DROP TABLE IF EXISTS {name}"))?;
+    }
+    connection.pragma_update(None, "user_version", LAYOUT)?;
+    connection.execute_batch(TABLES)?;
+    connection.execute_batch(EVENT_TABLE)
+}
 
 pub(super) fn read_heads(connection: &Connection, name: &str) -> rusqlite::Result<Option<Heads>> {
     let text: Option<String> = connection

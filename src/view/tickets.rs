@@ -1,13 +1,23 @@
-//! Lists of tickets: filters, orders, keyset pages.
+//! Which tickets, in which order, page by page.
 
-use rusqlite::types::ToSql;
-use rusqlite::{Connection, params_from_iter};
+use std::collections::VecDeque;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
+use super::lists::{Dimension, Key, List, Merge, Place, lists, none};
 use super::page::{Page, Range, TOTAL_MAX, TicketKey};
-use super::read::{TicketRow, all, limit_plus_one, number, signed, ticket};
+use super::read::{TicketRow, bytes, parsed, signed};
+use super::search::{self, Hits};
+use super::stats::{StatsFilter, counted};
 use crate::domain::{Millis, Priority, Reason, Status, Ticket};
 use crate::sqlite::ReadError;
+
+/// The most values of one part of a filter.
+pub const FILTER_VALUES_MAX: usize = 500;
+
+/// Added to the key of what comes after everything without it: a time in milliseconds is below until the year 10889.
+const AFTER_ALL: u64 = 1 << 48;
 
 /// Which tickets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,8 +28,11 @@ pub struct TicketFilter {
     pub assignee_ids: Vec<Uuid>,
     pub unassigned: Option<bool>,
     pub team_ids: Vec<Uuid>,
+    pub responder_ids: Vec<Uuid>,
     pub priorities: Vec<Priority>,
     pub tag_ids: Vec<Uuid>,
+    /// Every word is found in the ticket, its messages or its owner.
+    pub search: Option<String>,
     /// Also deleted ones and those of removed chats.
     pub include_removed: bool,
     pub channel_ids: Vec<Uuid>,
@@ -36,132 +49,261 @@ pub enum TicketOrder {
     UpdatedDesc,
     CreatedDesc,
     CreatedAsc,
+    WaitingLongest,
+    Priority,
 }
 
-fn marks(count: usize) -> String {
-    let mut marks = "?,".repeat(count);
-    marks.pop();
-    marks
+/// Those who wait come first, by since when; the others after them, by when they were made.
+#[must_use]
+pub fn waiting_key(ticket: &Ticket) -> u64 {
+    ticket
+        .waiting_since
+        .unwrap_or_else(|| ticket.created_at.saturating_add(AFTER_ALL))
 }
 
-/// A growing WHERE with its values.
-struct Where {
-    sql: String,
-    values: Vec<Box<dyn ToSql>>,
+/// The most urgent first.
+fn rank(priority: Priority) -> u64 {
+    match priority {
+        Priority::Urgent => 0,
+        Priority::High => 1,
+        Priority::Medium => 2,
+        Priority::Low => 3,
+    }
 }
 
-impl Where {
-    fn of_workspace(workspace: Uuid) -> Self {
-        Self {
-            sql: "workspace = ?".into(),
-            values: vec![Box::new(*workspace.as_bytes())],
-        }
-    }
+/// A ticket with what a filter needs of its chat.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    pub(super) row: TicketRow,
+    pub(super) channel_id: Uuid,
+    pub(super) responder_id: Option<Uuid>,
+    pub(super) removed: bool,
+}
 
-    fn and(&mut self, condition: &str, value: impl ToSql + 'static) {
-        self.sql.push_str(" AND ");
-        self.sql.push_str(condition);
-        self.values.push(Box::new(value));
-    }
+pub(super) const CANDIDATE: &str = "SELECT chat, body, channel, responder, removed FROM ticket";
 
-    fn any<T: ToSql + 'static>(&mut self, column: &str, values: impl ExactSizeIterator<Item = T>) {
-        if values.len() == 0 {
-            return;
-        }
-        for part in [" AND ", column, " IN (", &marks(values.len()), ")"] {
-            self.sql.push_str(part);
-        }
-        for value in values {
-            self.values.push(Box::new(value));
-        }
-    }
+pub(super) fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
+    let responder: Option<[u8; 16]> = row.get(3)?;
+    Ok(Candidate {
+        row: TicketRow {
+            chat_id: bytes(row, 0)?,
+            ticket: parsed(row, 1)?,
+        },
+        channel_id: bytes(row, 2)?,
+        responder_id: responder.map(Uuid::from_bytes),
+        removed: row.get(4)?,
+    })
+}
 
-    fn filter(&mut self, filter: &TicketFilter) {
-        let ids = |ids: &[Uuid]| ids.iter().map(|id| *id.as_bytes()).collect::<Vec<_>>().into_iter();
-        let every = [Status::New, Status::Active, Status::Inactive];
-        // always named, so that the indexes that begin with workspace and status serve every order
-        let statuses = if filter.statuses.is_empty() {
-            &every[..]
-        } else {
-            &filter.statuses
-        };
-        self.any("status", statuses.iter().map(|status| status.name()));
-        self.any("reason", filter.reasons.iter().map(|reason| reason.name()));
-        self.any("assignee", ids(&filter.assignee_ids));
-        self.any("team", ids(&filter.team_ids));
-        self.any("priority", filter.priorities.iter().map(|priority| priority.name()));
-        if !filter.tag_ids.is_empty() {
-            let marks = marks(filter.tag_ids.len());
-            for part in [
-                " AND EXISTS (SELECT 1 FROM json_each(body, '$.tags') WHERE value IN (",
-                &marks,
-                "))",
-            ] {
-                self.sql.push_str(part);
-            }
-            for id in &filter.tag_ids {
-                self.values.push(Box::new(id.to_string()));
-            }
-        }
-        if !filter.include_removed {
-            self.sql.push_str(" AND removed = 0");
-            if filter.reasons.is_empty() {
-                self.sql.push_str(" AND reason <> 'DELETED'");
-            }
-        }
-        self.any("channel", ids(&filter.channel_ids));
-        self.any("chat", ids(&filter.chat_ids));
-        match filter.unassigned {
-            Some(true) => self.sql.push_str(" AND assignee IS NULL"),
-            Some(false) => self.sql.push_str(" AND assignee IS NOT NULL"),
-            None => {}
-        }
-        if let Some(at) = filter.created_after {
-            self.and("created_at > ?", signed(at));
-        }
-        if let Some(at) = filter.created_before {
-            self.and("created_at < ?", signed(at));
-        }
-    }
+/// Where a ticket is: what a filter looks at beside the ticket.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Whereabouts {
+    pub chat_id: Uuid,
+    pub channel_id: Uuid,
+    pub responder_id: Option<Uuid>,
 }
 
 impl TicketFilter {
-    /// Whether a ticket of this chat and channel is one of them, in sight or not: whoever watches a ticket sees it go.
+    /// Whether a ticket is one of them, in sight or not: whoever watches a ticket sees it go. The search is not looked at.
     #[must_use]
-    pub fn matches(&self, ticket: &Ticket, chat_id: Uuid, channel_id: Uuid) -> bool {
-        let any = |list: &[Uuid], id: Uuid| list.is_empty() || list.contains(&id);
+    pub fn matches(&self, ticket: &Ticket, at: Whereabouts) -> bool {
+        let any = |list: &[Uuid], id: Option<Uuid>| list.is_empty() || id.is_some_and(|id| list.contains(&id));
         (self.statuses.is_empty() || self.statuses.contains(&ticket.status()))
             && (self.reasons.is_empty() || self.reasons.contains(&ticket.reason))
-            && (self.assignee_ids.is_empty() || ticket.assignee_id.is_some_and(|id| self.assignee_ids.contains(&id)))
+            && any(&self.assignee_ids, ticket.assignee_id)
             && self
                 .unassigned
                 .is_none_or(|unassigned| unassigned == ticket.assignee_id.is_none())
-            && (self.team_ids.is_empty() || ticket.team_id.is_some_and(|id| self.team_ids.contains(&id)))
+            && any(&self.team_ids, ticket.team_id)
+            && any(&self.responder_ids, at.responder_id)
             && (self.priorities.is_empty() || self.priorities.contains(&ticket.priority))
             && (self.tag_ids.is_empty() || ticket.tags.iter().any(|id| self.tag_ids.contains(id)))
-            && any(&self.channel_ids, channel_id)
-            && any(&self.chat_ids, chat_id)
-            && self.created_after.is_none_or(|at| ticket.created_at > at)
-            && self.created_before.is_none_or(|at| ticket.created_at < at)
+            && any(&self.channel_ids, Some(at.channel_id))
+            && any(&self.chat_ids, Some(at.chat_id))
+            && self.created_after.is_none_or(|after| ticket.created_at > after)
+            && self.created_before.is_none_or(|before| ticket.created_at < before)
+    }
+
+    fn shows(&self, candidate: &Candidate) -> bool {
+        let ticket = &candidate.row.ticket;
+        let in_sight = self.include_removed
+            || !candidate.removed && (ticket.reason != Reason::Deleted || !self.reasons.is_empty());
+        let at = Whereabouts {
+            chat_id: candidate.row.chat_id,
+            channel_id: candidate.channel_id,
+            responder_id: candidate.responder_id,
+        };
+        in_sight && self.matches(ticket, at)
+    }
+
+    /// Whether a list holds tickets of a wanted reason, priority and visibility.
+    fn wants(&self, list: &List) -> bool {
+        let reason = Reason::ALL.into_iter().find(|reason| reason.name() == list.reason);
+        let of_reason = reason.is_some_and(|reason| {
+            let hidden = !self.include_removed && self.reasons.is_empty() && reason == Reason::Deleted;
+            !hidden
+                && (self.reasons.is_empty() || self.reasons.contains(&reason))
+                && (self.statuses.is_empty() || self.statuses.contains(&reason.status()))
+        });
+        let mut priorities = self.priorities.iter().map(|priority| priority.name());
+        of_reason
+            && (self.priorities.is_empty() || priorities.any(|name| name == list.priority))
+            && (self.include_removed || !list.removed)
+    }
+
+    /// The counters that tell how many there are, where it names nothing that they do not know.
+    fn counters(&self) -> Option<StatsFilter> {
+        let plain = self.reasons.is_empty()
+            && self.responder_ids.is_empty()
+            && self.priorities.is_empty()
+            && self.tag_ids.is_empty()
+            && !self.include_removed
+            && self.created_after.is_none()
+            && self.created_before.is_none();
+        plain.then(|| StatsFilter {
+            channel_ids: self.channel_ids.clone(),
+            team_ids: self.team_ids.clone(),
+            assignee_ids: self.assignee_ids.clone(),
+        })
+    }
+
+    /// What it names, each with the lists that have it.
+    fn dimensions(&self) -> Vec<(Dimension, Vec<Vec<u8>>)> {
+        let values = |ids: &[Uuid]| ids.iter().map(|id| id.as_bytes().to_vec()).collect::<Vec<_>>();
+        let mut found = Vec::new();
+        for (dimension, ids) in [
+            (Dimension::Assignee, &self.assignee_ids),
+            (Dimension::Team, &self.team_ids),
+            (Dimension::Responder, &self.responder_ids),
+            (Dimension::Tag, &self.tag_ids),
+            (Dimension::Channel, &self.channel_ids),
+        ] {
+            if !ids.is_empty() {
+                found.push((dimension, values(ids)));
+            }
+        }
+        if self.unassigned == Some(true) {
+            found.push((Dimension::Assignee, vec![none()]));
+        }
+        if found.is_empty() {
+            found.push((Dimension::All, vec![none()]));
+        }
+        found
     }
 }
 
-impl TicketOrder {
-    fn column(self) -> &'static str {
-        match self {
-            Self::UpdatedDesc => "updated_at",
-            Self::CreatedDesc | Self::CreatedAsc => "created_at",
-        }
-    }
+/// The lists that a filter is read from.
+struct Plan {
+    lists: Vec<List>,
+    /// They hold what is wanted and nothing else, each ticket once.
+    is_exact: bool,
+}
 
-    /// The place of a ticket in this order.
+impl Plan {
+    fn new(connection: &Connection, workspace: Uuid, filter: &TicketFilter) -> Result<Self, ReadError> {
+        let dimensions = filter.dimensions();
+        let is_exact = dimensions.len() == 1
+            && filter.tag_ids.len() <= 1
+            && filter.unassigned != Some(false)
+            && filter.created_after.is_none()
+            && filter.created_before.is_none();
+        let mut best: Option<Vec<List>> = None;
+        for (dimension, values) in dimensions {
+            let mut found = lists(connection, workspace, dimension, &values)?;
+            found.retain(|list| filter.wants(list));
+            if best.as_ref().is_none_or(|best| total(&found) < total(best)) {
+                best = Some(found);
+            }
+        }
+        Ok(Self {
+            lists: best.unwrap_or_default(),
+            is_exact,
+        })
+    }
+}
+
+fn total(lists: &[List]) -> u64 {
+    lists.iter().map(|list| list.tickets).sum()
+}
+
+impl TicketOrder {
+    /// The place of a ticket in this order: never less than that of one before it, or never more where it goes down.
     #[must_use]
     pub fn key(self, ticket: &Ticket) -> TicketKey {
         let at = match self {
             Self::UpdatedDesc => ticket.updated_at,
             Self::CreatedDesc | Self::CreatedAsc => ticket.created_at,
+            Self::WaitingLongest => waiting_key(ticket),
+            Self::Priority => rank(ticket.priority)
+                .saturating_mul(AFTER_ALL)
+                .saturating_add(ticket.created_at),
         };
         TicketKey { at, id: ticket.id }
+    }
+
+    fn key_of_list(self) -> Key {
+        match self {
+            Self::UpdatedDesc => Key::Updated,
+            Self::CreatedDesc | Self::CreatedAsc | Self::Priority => Key::Created,
+            Self::WaitingLongest => Key::Waiting,
+        }
+    }
+
+    fn is_ascending(self) -> bool {
+        !matches!(self, Self::UpdatedDesc | Self::CreatedDesc)
+    }
+}
+
+/// Reads the tickets of a plan in order, from a key on.
+struct Walk<'a> {
+    /// One after the other.
+    merges: VecDeque<Merge<'a>>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(
+        connection: &'a Connection,
+        lists: &[List],
+        (order, is_backward): (TicketOrder, bool),
+        after: Option<TicketKey>,
+    ) -> Self {
+        let ascending = order.is_ascending() != is_backward;
+        let by = (order.key_of_list(), ascending);
+        let place = |at: u64, id: Uuid| -> Place { (signed(at), *id.as_bytes()) };
+        if order != TicketOrder::Priority {
+            let after = after.map(|key| place(key.at, key.id));
+            let all = Merge::new(connection, by, lists.iter().map(|list| list.id), after);
+            return Self {
+                merges: VecDeque::from([all]),
+            };
+        }
+        let mut priorities = [Priority::Urgent, Priority::High, Priority::Medium, Priority::Low];
+        if is_backward {
+            priorities.reverse();
+        }
+        let begin = after.map(|key| (key.at / AFTER_ALL, place(key.at % AFTER_ALL, key.id)));
+        let mut merges = VecDeque::new();
+        for priority in priorities {
+            let after = match begin {
+                Some((from, _)) if (rank(priority) < from) != is_backward && rank(priority) != from => continue,
+                Some((from, place)) if rank(priority) == from => Some(place),
+                _ => None,
+            };
+            let of_priority = lists.iter().filter(|list| list.priority == priority.name());
+            merges.push_back(Merge::new(connection, by, of_priority.map(|list| list.id), after));
+        }
+        Self { merges }
+    }
+
+    fn next(&mut self) -> Result<Option<Place>, ReadError> {
+        while let Some(merge) = self.merges.front_mut() {
+            if let Some(place) = merge.next()? {
+                return Ok(Some(place));
+            }
+            self.merges.pop_front();
+        }
+        Ok(None)
     }
 }
 
@@ -172,36 +314,124 @@ pub(super) fn ticket_page(
     order: TicketOrder,
     range: &Range<TicketKey>,
 ) -> Result<Page<TicketRow>, ReadError> {
-    let column = order.column();
-    let mut wanted = Where::of_workspace(workspace);
-    wanted.filter(filter);
-    let (key, backward) = match range {
-        Range::Forward { after, .. } => (after, false),
-        Range::Backward { before, .. } => (before, true),
+    let (key, is_backward) = match range {
+        Range::Forward { after, .. } => (*after, false),
+        Range::Backward { before, .. } => (*before, true),
     };
-    let ascending = (order == TicketOrder::CreatedAsc) != backward;
-    let (sign, direction) = if ascending { (">", "ASC") } else { ("<", "DESC") };
-    if let Some(key) = key {
-        wanted.and(&format!("({column}, id) {sign} (?, ?)"), signed(key.at));
-        wanted.values.push(Box::new(*key.id.as_bytes()));
-    }
-    wanted.values.push(Box::new(limit_plus_one(range.limit())));
-    let sql = format!(
-        "SELECT chat, body FROM ticket WHERE {} ORDER BY {column} {direction}, id {direction} LIMIT ?",
-        wanted.sql
-    );
-    let rows = all(connection, &sql, params_from_iter(wanted.values), ticket)?;
+    let wanted = range.limit().saturating_add(1);
+    let rows = if let Some(few) = few(connection, workspace, filter)? {
+        sorted(few, (order, is_backward), key, wanted)
+    } else {
+        let plan = Plan::new(connection, workspace, filter)?;
+        let mut walk = Walk::new(connection, &plan.lists, (order, is_backward), key);
+        let mut read = connection.prepare_cached(&format!("{CANDIDATE} WHERE id = ?1 AND workspace = ?2"))?;
+        let mut rows = Vec::with_capacity(wanted);
+        while rows.len() < wanted
+            && let Some((_, id)) = walk.next()?
+        {
+            let found = read
+                .query_row(params![id, workspace.as_bytes()], candidate)
+                .optional()?;
+            rows.extend(found.filter(|found| filter.shows(found)).map(|candidate| candidate.row));
+        }
+        rows
+    };
     Ok(Page::cut(rows, range))
 }
 
-pub(super) fn ticket_total(connection: &Connection, workspace: Uuid, filter: &TicketFilter) -> Result<u64, ReadError> {
-    let mut wanted = Where::of_workspace(workspace);
-    wanted.filter(filter);
-    wanted.values.push(Box::new(signed(TOTAL_MAX)));
-    let sql = format!(
-        "SELECT count(*) FROM (SELECT 1 FROM ticket WHERE {} LIMIT ?)",
-        wanted.sql
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    Ok(statement.query_row(params_from_iter(wanted.values), |row| number(row, 0))?)
+/// Every ticket that matches, where the filter itself says which ones to look at.
+fn few(connection: &Connection, workspace: Uuid, filter: &TicketFilter) -> Result<Option<Vec<TicketRow>>, ReadError> {
+    let hits = match &filter.search {
+        Some(text) => Some(search::hits(connection, workspace, text)?),
+        None => None,
+    };
+    let found = match &hits {
+        Some(hits) => hits.tickets(connection, workspace)?,
+        None if filter.chat_ids.is_empty() => return Ok(None),
+        None => Hits::of_chats(&filter.chat_ids).tickets(connection, workspace)?,
+    };
+    let shown = found.into_iter().filter(|candidate| filter.shows(candidate));
+    Ok(Some(shown.map(|candidate| candidate.row).collect()))
+}
+
+fn sorted(
+    rows: Vec<TicketRow>,
+    (order, is_backward): (TicketOrder, bool),
+    after: Option<TicketKey>,
+    wanted: usize,
+) -> Vec<TicketRow> {
+    let ascending = order.is_ascending() != is_backward;
+    let place = |row: &TicketRow| {
+        let key = order.key(&row.ticket);
+        (key.at, key.id)
+    };
+    let mut rows = rows;
+    if let Some(TicketKey { at, id }) = after {
+        rows.retain(|row| {
+            if ascending {
+                place(row) > (at, id)
+            } else {
+                place(row) < (at, id)
+            }
+        });
+    }
+    rows.sort_by_key(place);
+    if !ascending {
+        rows.reverse();
+    }
+    rows.truncate(wanted);
+    rows
+}
+
+/// How many tickets match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Total {
+    /// Found.
+    pub tickets: u64,
+    /// There are no others. Otherwise so many were found among the first [`TOTAL_MAX`] that were looked at.
+    pub is_exact: bool,
+}
+
+pub(super) fn ticket_total(
+    connection: &Connection,
+    workspace: Uuid,
+    filter: &TicketFilter,
+) -> Result<Total, ReadError> {
+    let exactly = |tickets| Total {
+        tickets,
+        is_exact: true,
+    };
+    if let Some(few) = few(connection, workspace, filter)? {
+        return Ok(exactly(u64::try_from(few.len()).unwrap_or(u64::MAX)));
+    }
+    let plan = Plan::new(connection, workspace, filter)?;
+    if plan.is_exact {
+        return Ok(exactly(total(&plan.lists)));
+    }
+    if let Some(counters) = filter.counters() {
+        let by = (
+            filter.unassigned.map(|unassigned| !unassigned),
+            filter.statuses.as_slice(),
+        );
+        return Ok(exactly(counted(connection, workspace, &counters, by)?));
+    }
+    let mut walk = Walk::new(connection, &plan.lists, (TicketOrder::CreatedDesc, false), None);
+    let mut read = connection.prepare_cached(&format!("{CANDIDATE} WHERE id = ?1 AND workspace = ?2"))?;
+    let (mut tickets, mut looked_at) = (0_u64, 0_u64);
+    while let Some((_, id)) = walk.next()? {
+        if looked_at >= TOTAL_MAX {
+            return Ok(Total {
+                tickets,
+                is_exact: false,
+            });
+        }
+        looked_at = looked_at.saturating_add(1);
+        let found = read
+            .query_row(params![id, workspace.as_bytes()], candidate)
+            .optional()?;
+        if found.is_some_and(|found| filter.shows(&found)) {
+            tickets = tickets.saturating_add(1);
+        }
+    }
+    Ok(exactly(tickets))
 }

@@ -282,6 +282,7 @@ fn shown(ticket: &switchboard::domain::Ticket) -> Ticket {
         reason: ticket.reason.name(),
         episode: ticket.episode,
         pending: ticket.pending_chat_messages,
+        waiting: ticket.waiting_since,
         assignee: ticket.assignee_id.map(|id| id == agent(HERE)),
         ended_at: ticket.ended_at,
         ongoing_at: ticket.ongoing_at,

@@ -15,6 +15,7 @@ use crate::domain::message::Content;
 use crate::domain::post::PostBody;
 use crate::domain::{Attachment, Rejection};
 use crate::view::TicketFilter;
+use crate::view::search::SEARCH_MAX_BYTES;
 
 /// The most ids of one list of a filter.
 const FILTER_MAX: usize = 100;
@@ -118,10 +119,16 @@ pub struct TicketFilterInput {
     pub unassigned: Option<bool>,
     /// Of any of these teams.
     pub team_ids: Option<Vec<Uuid>>,
+    /// In chats whose responder is any of these.
+    pub responder_ids: Option<Vec<Uuid>>,
     /// With any of these tags.
     pub tag_ids: Option<Vec<Uuid>>,
     /// Any of these.
     pub priorities: Option<Vec<Priority>>,
+    /// Every word is found in the subject, the summary, a message, or the name or identifier of the owner; letter case and
+    /// accents do not count, and from three letters on the beginning of a word is enough. At most 256 bytes and 8 words; of
+    /// each word the newest 10,000 places are looked at. Not in a subscription.
+    pub search: Option<String>,
     /// Also deleted tickets and those of removed chats; a filter by reason DELETED finds deleted ones anyway.
     pub include_removed: Option<bool>,
     /// On any of these.
@@ -134,7 +141,7 @@ pub struct TicketFilterInput {
     pub created_before: Option<DateTime>,
 }
 
-fn list<T, U: From<T>>(field: &'static str, values: Option<Vec<T>>) -> Result<Vec<U>, Rejection> {
+pub(super) fn list<T, U: From<T>>(field: &'static str, values: Option<Vec<T>>) -> Result<Vec<U>, Rejection> {
     let values = values.unwrap_or_default();
     if values.len() > FILTER_MAX {
         return Err(Rejection::invalid(field, format!("at most {FILTER_MAX} values")));
@@ -142,7 +149,24 @@ fn list<T, U: From<T>>(field: &'static str, values: Option<Vec<T>>) -> Result<Ve
     Ok(values.into_iter().map(U::from).collect())
 }
 
+/// A search; one of nothing but blanks is none.
+pub(super) fn search(field: &'static str, text: Option<String>) -> Result<Option<String>, Rejection> {
+    let text = text.filter(|text| !text.trim().is_empty());
+    if text.as_ref().is_some_and(|text| text.len() > SEARCH_MAX_BYTES) {
+        return Err(Rejection::invalid(field, format!("at most {SEARCH_MAX_BYTES} bytes")));
+    }
+    Ok(text)
+}
+
 impl TicketFilterInput {
+    /// The filter of a subscription, which no change of a text can be held against.
+    pub(super) fn into_live_filter(self) -> Result<TicketFilter, Rejection> {
+        if self.search.is_some() {
+            return Err(Rejection::invalid("filter.search", "absent in a subscription"));
+        }
+        self.into_filter()
+    }
+
     pub(super) fn into_filter(self) -> Result<TicketFilter, Rejection> {
         Ok(TicketFilter {
             statuses: list("filter.statuses", self.statuses)?,
@@ -150,6 +174,8 @@ impl TicketFilterInput {
             assignee_ids: list("filter.assigneeIds", self.assignee_ids)?,
             unassigned: self.unassigned,
             team_ids: list("filter.teamIds", self.team_ids)?,
+            responder_ids: list("filter.responderIds", self.responder_ids)?,
+            search: search("filter.search", self.search)?,
             tag_ids: list("filter.tagIds", self.tag_ids)?,
             priorities: list("filter.priorities", self.priorities)?,
             include_removed: self.include_removed.unwrap_or(false),

@@ -136,6 +136,10 @@ pub enum TicketOrder {
     CreatedDesc,
     /// The oldest first.
     CreatedAsc,
+    /// Those whose owner waits for an answer, the longest waiting first; then the others, the oldest first.
+    WaitingLongest,
+    /// The most urgent first, of these the oldest.
+    Priority,
 }
 
 /// How urgent a ticket is.

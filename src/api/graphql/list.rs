@@ -12,20 +12,32 @@ use super::ticket::Ticket;
 use crate::api::error::ApiError;
 use crate::live::Cursor;
 use crate::view::page::{TicketKey, encode_seq};
-use crate::view::{TicketFilter, TicketOrder};
+use crate::view::{TicketFilter, TicketOrder, Total};
 
 /// How many there are.
 #[derive(Clone, Debug)]
 pub struct TicketTotal(pub(super) TicketFilter);
 
-#[Object]
 impl TicketTotal {
-    /// How many tickets match; 10000 stands for 10,000 or more.
-    async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
+    async fn total(&self, ctx: &Context<'_>) -> Result<Total> {
         let workspace = principal(ctx)?.workspace_id;
         let view = services(ctx)?.view().await;
         let total = view.ticket_total(workspace, self.0.clone()).await;
-        Ok(int(total.map_err(ApiError::from)?))
+        Ok(total.map_err(ApiError::from)?)
+    }
+}
+
+#[Object]
+impl TicketTotal {
+    /// How many tickets match. Kept ready where the filter names one thing beside status, reason and priority, or nothing
+    /// but channels, teams, assignees and statuses; otherwise the newest 10,000 candidates are looked at.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        Ok(int(self.total(ctx).await?.tickets))
+    }
+
+    /// `totalCount` is all of them. False: there may be more.
+    async fn total_count_is_exact(&self, ctx: &Context<'_>) -> Result<bool> {
+        Ok(self.total(ctx).await?.is_exact)
     }
 }
 

@@ -9,17 +9,18 @@ use uuid::Uuid;
 use super::chat::Chat;
 use super::contact::{Contact, Post};
 
-use super::input::TicketFilterInput;
+use super::input::{self, TicketFilterInput};
 use super::kind::{PostKind, TicketOrder};
 use super::list::{TicketConnection, tickets};
 use super::loader::{self, missing, principal, services};
 use super::page::{PageArguments, connection, cost};
+use super::queue::{QueueStats, queue_stats, stats_filter};
 use super::setting::{self, Agent, Channel, ChannelPolicy, Field, Responder, Tag, Team};
 use super::ticket::Ticket;
 use crate::api::error::ApiError;
 use crate::domain;
 use crate::view::page::{Range, TicketKey};
-use crate::view::{self, PostFilter};
+use crate::view::{self, ChatFilter, PostFilter};
 
 /// Reads. They never wake a chat.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,6 +59,55 @@ impl Query {
     /// One chat.
     async fn chat(&self, ctx: &Context<'_>, id: Uuid) -> Result<Option<Chat>> {
         Ok(loader::chat(ctx, id).await?.map(Chat))
+    }
+
+    /// The chats that match, the last active first; not removed ones. `first`: 0 to 100, 20 when absent. `search`: as in
+    /// `TicketFilter`; it finds chats by their owner, messages and tickets.
+    #[graphql(complexity = "cost(first, None, child_complexity)")]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
+    async fn chats(
+        &self,
+        ctx: &Context<'_>,
+        channel_ids: Option<Vec<Uuid>>,
+        search: Option<String>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Connection<String, Chat>> {
+        let range = PageArguments::forward(first, after).range(TicketKey::decode);
+        let Range::Forward { after, limit } = range.map_err(ApiError::from)? else {
+            return Err(missing());
+        };
+        let mut channel_ids: Vec<Uuid> = input::list("channelIds", channel_ids).map_err(ApiError::from)?;
+        if channel_ids.is_empty() {
+            channel_ids = settings_of(ctx)?.channels.iter().map(|channel| channel.id).collect();
+        }
+        let search = input::search("search", search).map_err(ApiError::from)?;
+        let filter = ChatFilter { channel_ids, search };
+        let workspace = principal(ctx)?.workspace_id;
+        let view = services(ctx)?.view().await;
+        let found = view
+            .chat_page(workspace, filter, after, limit)
+            .await
+            .map_err(ApiError::from)?;
+        Ok(connection(found, EmptyFields, |chat| {
+            let key = TicketKey {
+                at: chat.updated_at,
+                id: chat.id,
+            };
+            (key.encode(), Chat(chat))
+        }))
+    }
+
+    /// The counters of the whole workspace, or of these channels, teams and assignees. They are kept, not counted.
+    async fn queue_stats(
+        &self,
+        ctx: &Context<'_>,
+        channel_ids: Option<Vec<Uuid>>,
+        team_ids: Option<Vec<Uuid>>,
+        assignee_ids: Option<Vec<Uuid>>,
+    ) -> Result<QueueStats> {
+        let stats = stats_filter(channel_ids, team_ids, assignee_ids).map_err(ApiError::from)?;
+        queue_stats(ctx, stats).await
     }
 
     /// A contact, by its own id or that of one that was merged into it.

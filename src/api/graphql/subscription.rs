@@ -1,22 +1,30 @@
 //! What can be watched. Every item carries a cursor; `after` replays what was missed and goes on live without gap or
 //! repeat, and what cannot be replayed is an explicit `Gap`.
 
+pub mod queue;
+pub(crate) mod track;
+
 use std::sync::Arc;
 
 use async_graphql::{Context, Result, SimpleObject, Subscription, Union};
 use futures_util::{Stream, stream};
 use uuid::Uuid;
 
+use self::queue::{QueueItem, queue, queue_stats};
+use self::track::{Item, Kind, Track};
+
 use super::input::TicketFilterInput;
+use super::kind::TicketOrder;
 use super::loader::{principal, services};
 use super::message::Event;
+use super::queue::{QueueStats, stats_filter};
 use super::scalar::CursorText;
 use super::ticket::Ticket;
 use crate::api::error::ApiError;
 use crate::domain::{self, Rejection};
-use crate::live::{Cursor, Step, Tail};
+use crate::live::{Cursor, EventFilter, From, Step, Tail, Topic};
 use crate::store::Heads;
-use crate::view::{TicketFilter, TicketRow};
+use crate::view::{self, TicketRow};
 
 /// The most types of one filter.
 const TYPES_MAX: usize = 64;
@@ -69,46 +77,52 @@ fn gap(heads: Heads, reason: &str) -> Gap {
     }
 }
 
-async fn tail(ctx: &Context<'_>, after: Option<CursorText>) -> Result<Tail> {
-    let bad = || {
+fn begin(after: Option<CursorText>) -> std::result::Result<From, ApiError> {
+    let Some(CursorText(text)) = after else {
+        return Ok(From::Now);
+    };
+    Cursor::decode(&text).map(From::Cursor).ok_or_else(|| {
         let mut error = ApiError::from(Rejection::invalid("after", "a cursor of a stream item"));
         error.code = "BAD_CURSOR";
         error
-    };
-    let from = after.map(|text| Cursor::decode(&text.0).ok_or_else(bad));
-    let live = &services(ctx)?.live;
-    Ok(live.tail(from.transpose()?).await.map_err(ApiError::from)?)
+    })
 }
 
-/// The next step of a tail that belongs to the workspace; none at the end.
-async fn next_of(tail: &mut Tail, workspace: Uuid) -> Option<Result<Step, ApiError>> {
-    loop {
-        match tail.next().await {
-            Ok(None) => return None,
-            Err(error) => return Some(Err(error.into())),
-            Ok(Some(Step::Entry(entry, _))) if entry.record.event.workspace_id != workspace => {
-                tail.pass_over().await;
+/// An event, and how far each log had come right after it.
+type Happened = (Arc<domain::Event>, Heads);
+
+/// What a log gives, each made an item by `make`.
+async fn log<T: Send + 'static>(
+    ctx: &Context<'_>,
+    topic: Topic,
+    after: Option<CursorText>,
+    make: fn(std::result::Result<Happened, Gap>) -> Option<T>,
+) -> Result<impl Stream<Item = Result<T>> + use<T>> {
+    let track = Track::of(ctx);
+    let from = track.begin().map_or_else(|| begin(after), Ok)?;
+    let (workspace, live) = (principal(ctx)?.workspace_id, &services(ctx)?.live);
+    let tail = live.tail(Some(workspace), topic, from).await.map_err(ApiError::from)?;
+    track.open(Kind::Log, Some(tail.place().clone()));
+    Ok(stream::unfold(Some(tail), move |tail| {
+        let track = Arc::clone(&track);
+        async move {
+            let mut tail: Tail = tail?;
+            loop {
+                let (item, now) = match tail.next_or_rest(|place| track.rests(place)).await {
+                    Err(error) => return Some((Err(ApiError::from(error).into_graphql()), None)),
+                    Ok(None) => return None,
+                    Ok(Some(Step::Gap(place, reason))) => {
+                        (make(Err(gap(place.heads.clone(), reason))), Item::Gap(place))
+                    }
+                    Ok(Some(Step::Event(event, place))) => (make(Ok((event, place.heads.clone()))), Item::Entry(place)),
+                };
+                if let Some(item) = item {
+                    track.gives(now);
+                    return Some((Ok(item), Some(tail)));
+                }
             }
-            Ok(Some(step)) => return Some(Ok(step)),
         }
-    }
-}
-
-/// Which events.
-struct EventFilter {
-    chat_id: Option<Uuid>,
-    ticket_id: Option<Uuid>,
-    types: Option<Vec<String>>,
-}
-
-impl EventFilter {
-    fn matches(&self, event: &domain::Event) -> bool {
-        let same = |wanted: Option<Uuid>, found: Option<Uuid>| wanted.is_none_or(|wanted| found == Some(wanted));
-        let types = self.types.as_ref();
-        same(self.chat_id, event.chat_id())
-            && same(self.ticket_id, event.ticket_id())
-            && types.is_none_or(|types| types.iter().any(|name| name == event.body.name()))
-    }
+    }))
 }
 
 #[Subscription]
@@ -123,37 +137,23 @@ impl Subscription {
         types: Option<Vec<String>>,
         after: Option<CursorText>,
     ) -> Result<impl Stream<Item = Result<StreamItem>> + use<>> {
-        check_types(types.as_deref()).map_err(ApiError::from)?;
-        let workspace = principal(ctx)?.workspace_id;
-        let tail = tail(ctx, after).await?;
-        let filter = Arc::new(EventFilter {
+        let types = types.unwrap_or_default();
+        check_types(&types).map_err(ApiError::from)?;
+        let filter = EventFilter {
             chat_id,
             ticket_id,
             types,
-        });
-        Ok(stream::unfold(Some(tail), move |tail| {
-            let filter = Arc::clone(&filter);
-            async move {
-                let mut tail = tail?;
-                loop {
-                    let item = match next_of(&mut tail, workspace).await? {
-                        Err(error) => return Some((Err(error.into_graphql()), None)),
-                        Ok(Step::Gap(heads, reason)) => StreamItem::Gap(gap(heads, reason)),
-                        Ok(Step::Entry(entry, heads)) if filter.matches(&entry.record.event) => {
-                            StreamItem::Event(Event {
-                                event: Arc::clone(&entry.record.event),
-                                cursor: Cursor::Heads(heads),
-                            })
-                        }
-                        Ok(Step::Entry(..)) => {
-                            tail.pass_over().await;
-                            continue;
-                        }
-                    };
-                    return Some((Ok(item), Some(tail)));
-                }
-            }
-        }))
+        };
+        let make = |item: std::result::Result<Happened, Gap>| {
+            Some(match item {
+                Err(gap) => StreamItem::Gap(gap),
+                Ok((event, heads)) => StreamItem::Event(Event {
+                    event,
+                    cursor: Cursor::Heads(heads),
+                }),
+            })
+        };
+        log(ctx, Topic::Events(filter), after, make).await
     }
 
     /// Tickets that match after a change, as they change. Begins after the cursor, or now.
@@ -163,74 +163,59 @@ impl Subscription {
         filter: Option<TicketFilterInput>,
         after: Option<CursorText>,
     ) -> Result<impl Stream<Item = Result<TicketItem>> + use<>> {
-        let filter = filter.unwrap_or_default().into_filter();
-        let filter = Arc::new(filter.map_err(ApiError::from)?);
-        let workspace = principal(ctx)?.workspace_id;
-        let tail = tail(ctx, after).await?;
-        let services = services(ctx)?.clone();
-        Ok(stream::unfold(Some(tail), move |tail| {
-            let (filter, services) = (Arc::clone(&filter), services.clone());
-            async move {
-                let mut tail = tail?;
-                loop {
-                    let (entry, heads) = match next_of(&mut tail, workspace).await? {
-                        Err(error) => return Some((Err(error.into_graphql()), None)),
-                        Ok(Step::Gap(heads, reason)) => {
-                            let item = TicketItem::Gap(gap(heads, reason));
-                            return Some((Ok(item), Some(tail)));
-                        }
-                        Ok(Step::Entry(entry, heads)) => (entry, heads),
-                    };
-                    match change(&services, &filter, &entry.record.event, heads).await {
-                        Ok(None) => tail.pass_over().await,
-                        Ok(Some(item)) => {
-                            let item = TicketItem::TicketChange(item);
-                            return Some((Ok(item), Some(tail)));
-                        }
-                        Err(error) => return Some((Err(error.into_graphql()), None)),
-                    }
-                }
-            }
-        }))
+        let filter = filter.unwrap_or_default().into_live_filter();
+        let filter = filter.map_err(ApiError::from)?;
+        let make = |item: std::result::Result<Happened, Gap>| match item {
+            Err(gap) => Some(TicketItem::Gap(gap)),
+            Ok((event, heads)) => change(event, heads).map(TicketItem::TicketChange),
+        };
+        log(ctx, Topic::Tickets(filter), after, make).await
+    }
+
+    /// A consistent snapshot of the first tickets of a queue, then what enters, changes and leaves these, with the
+    /// counters of the filter's channels and teams. Applied in order, the changes keep a client's list equal to
+    /// `tickets(filter, orderBy, first)` at every cursor. `first`: 1 to 100, 20 when absent. Changes that follow each
+    /// other within 50 ms come as one. A snapshot may come again: it takes the place of all before.
+    async fn queue(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<TicketFilterInput>,
+        order_by: Option<TicketOrder>,
+        first: Option<i32>,
+    ) -> Result<impl Stream<Item = Result<QueueItem>> + use<>> {
+        let filter = filter.unwrap_or_default().into_live_filter();
+        let order = order_by.map_or_else(view::TicketOrder::default, Into::into);
+        queue(ctx, filter.map_err(ApiError::from)?, order, first)
+    }
+
+    /// The counters as they change: at most ten times a second, and always the newest.
+    async fn queue_stats(
+        &self,
+        ctx: &Context<'_>,
+        channel_ids: Option<Vec<Uuid>>,
+        team_ids: Option<Vec<Uuid>>,
+        assignee_ids: Option<Vec<Uuid>>,
+    ) -> Result<impl Stream<Item = Result<QueueStats>> + use<>> {
+        let stats = stats_filter(channel_ids, team_ids, assignee_ids).map_err(ApiError::from)?;
+        queue_stats(ctx, stats)
     }
 }
 
-/// The change that an event is for this filter, if it is one.
-async fn change(
-    services: &crate::api::services::Services,
-    filter: &TicketFilter,
-    event: &Arc<domain::Event>,
-    heads: Heads,
-) -> Result<Option<TicketChange>, ApiError> {
-    let Some(ticket) = &event.ticket else {
-        return Ok(None);
-    };
-    let chat_id = event.aggregate_id;
-    let mut channel_id = Uuid::nil();
-    if !filter.channel_ids.is_empty() {
-        let view = services.live.view();
-        let found = view.chats(event.workspace_id, vec![chat_id]).await?;
-        channel_id = found.first().map_or(channel_id, |row| row.channel_id);
-    }
-    if !filter.matches(ticket, chat_id, channel_id) {
-        return Ok(None);
-    }
+/// The change that an event is, if it is one of a ticket.
+fn change(event: Arc<domain::Event>, heads: Heads) -> Option<TicketChange> {
+    let ticket = event.ticket.as_deref()?.clone();
     let cursor = Cursor::Heads(heads);
-    Ok(Some(TicketChange {
+    Some(TicketChange {
         ticket: Ticket(TicketRow {
-            chat_id,
-            ticket: domain::Ticket::clone(ticket),
+            chat_id: event.aggregate_id,
+            ticket,
         }),
         cursor: CursorText(cursor.encode()),
-        event: Event {
-            event: Arc::clone(event),
-            cursor,
-        },
-    }))
+        event: Event { event, cursor },
+    })
 }
 
-fn check_types(types: Option<&[String]>) -> Result<(), Rejection> {
-    let types = types.unwrap_or_default();
+fn check_types(types: &[String]) -> std::result::Result<(), Rejection> {
     if types.len() > TYPES_MAX {
         return Err(Rejection::invalid("types", format!("at most {TYPES_MAX}")));
     }

@@ -201,6 +201,11 @@ impl Ticket {
         int(u64::from(self.0.ticket.pending_chat_messages))
     }
 
+    /// Since when the owner waits for a public answer, in this episode; null when nobody waits.
+    async fn waiting_since(&self) -> Option<DateTime> {
+        self.0.ticket.waiting_since.map(DateTime)
+    }
+
     /// From 1; a reopen starts the next.
     async fn episode(&self) -> i32 {
         int(u64::from(self.0.ticket.episode))

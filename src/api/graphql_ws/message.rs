@@ -1,6 +1,6 @@
 //! The messages of `graphql-transport-ws`, as the npm package graphql-ws describes them.
 
-use async_graphql::{Response, ServerError};
+use async_graphql::ServerError;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
@@ -122,9 +122,14 @@ pub(super) fn pong(payload: Option<Json>) -> Option<String> {
     write("pong", None, payload)
 }
 
-/// One response of an operation.
-pub(super) fn next(id: &str, response: &Response) -> Option<String> {
-    write("next", Some(id), Some(response))
+/// How every response of an operation begins.
+pub(super) fn next_begin(id: &str) -> String {
+    format!("{{\"id\":{},\"type\":\"next\",\"payload\":", Json::from(id))
+}
+
+/// One response of an operation, which is JSON already.
+pub(super) fn next(begin: &str, payload: &str) -> String {
+    [begin, payload, "}"].concat()
 }
 
 /// An operation was refused; nothing follows for its id.
@@ -139,7 +144,6 @@ pub(super) fn complete(id: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use async_graphql::Value;
     use serde_json::json;
 
     use super::*;
@@ -221,9 +225,8 @@ mod tests {
         assert_eq!(pong(None).unwrap(), r#"{"type":"pong"}"#);
         let with_payload = pong(Some(json!({"a": 1}))).unwrap();
         assert_eq!(with_payload, r#"{"type":"pong","payload":{"a":1}}"#);
-        let response = Response::new(Value::from(true));
-        let expected = r#"{"id":"1","type":"next","payload":{"data":true}}"#;
-        assert_eq!(next("1", &response).unwrap(), expected);
+        let expected = r#"{"id":"1\"","type":"next","payload":{"data":true}}"#;
+        assert_eq!(next(&next_begin("1\""), r#"{"data":true}"#), expected);
         assert_eq!(complete("1").unwrap(), r#"{"id":"1","type":"complete"}"#);
         let error: Json = serde_json::from_str(&errors("1", &[coded("no", "X")]).unwrap()).unwrap();
         let payload = json!([{"message": "no", "extensions": {"code": "X"}}]);

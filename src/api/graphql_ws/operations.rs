@@ -8,23 +8,26 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use async_graphql::Response;
 use futures_util::future::{AbortHandle, Abortable};
 use futures_util::stream::{BoxStream, FuturesUnordered, Stream, StreamExt, StreamFuture};
 
+use super::message::next_begin;
+use crate::api::streams::Answer;
+
 /// What an operation gives, in order.
-pub(super) type Responses = BoxStream<'static, Response>;
+pub(super) type Answers = BoxStream<'static, Answer>;
 
 /// What an operation gave, `None` at its end, and the operation itself.
-pub(super) type Step = (Option<Response>, Operation);
+pub(super) type Step = (Option<Answer>, Operation);
 
 /// An operation, live or cancelled.
 pub(super) struct Operation {
     id: Arc<str>,
     /// Tells it from earlier operations of the same id.
     number: u64,
-    begun: bool,
-    responses: Abortable<Responses>,
+    /// How every answer begins.
+    begin: Box<str>,
+    answers: Abortable<Answers>,
 }
 
 impl Operation {
@@ -32,22 +35,17 @@ impl Operation {
         &self.id
     }
 
-    /// Whether it has given a response already.
-    pub(super) fn has_begun(&self) -> bool {
-        self.begun
-    }
-
-    /// Notes that it has given a response.
-    pub(super) fn begin(&mut self) {
-        self.begun = true;
+    /// How every answer begins.
+    pub(super) fn begin(&self) -> &str {
+        &self.begin
     }
 }
 
 impl Stream for Operation {
-    type Item = Response;
+    type Item = Answer;
 
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Response>> {
-        self.get_mut().responses.poll_next_unpin(context)
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Answer>> {
+        self.get_mut().answers.poll_next_unpin(context)
     }
 }
 
@@ -76,17 +74,17 @@ impl Operations {
     }
 
     /// Starts an operation; its id must be free.
-    pub(super) fn start(&mut self, id: &str, responses: Responses) {
+    pub(super) fn start(&mut self, id: &str, answers: Answers) {
         self.started = self.started.saturating_add(1);
         let id: Arc<str> = id.into();
         let (abort, registration) = AbortHandle::new_pair();
         let number = self.started;
         self.live.insert(Arc::clone(&id), Live { number, abort });
         self.resume(Operation {
+            begin: next_begin(&id).into(),
             id,
             number,
-            begun: false,
-            responses: Abortable::new(responses, registration),
+            answers: Abortable::new(answers, registration),
         });
     }
 
@@ -132,8 +130,8 @@ mod tests {
         operations.next().now_or_never().flatten()
     }
 
-    fn endless() -> Responses {
-        stream::repeat_with(Response::default).boxed()
+    fn endless() -> Answers {
+        stream::repeat_with(|| Answer::Payload("{}".into())).boxed()
     }
 
     #[test]

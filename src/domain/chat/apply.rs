@@ -97,6 +97,7 @@ fn create(chat: &mut Chat, event: &Event) {
     else {
         return;
     };
+    let unanswered = std::mem::take(&mut chat.unanswered);
     let before = chat.current_ticket();
     let last_handler_id = before.and_then(|ticket| ticket.assignee_id.or(ticket.last_handler_id));
     chat.merge_target = None;
@@ -115,7 +116,8 @@ fn create(chat: &mut Chat, event: &Event) {
         fields: std::collections::BTreeMap::new(),
         ratings: Vec::new(),
         merged_into: None,
-        pending_chat_messages: std::mem::take(&mut chat.unanswered),
+        pending_chat_messages: unanswered,
+        waiting_since: (unanswered > 0).then_some(event.at),
         episode: 1,
         version: 1,
         created_at: event.at,
@@ -163,6 +165,7 @@ pub(super) fn change_ticket(ticket: &mut Ticket, event: &Event) {
     match &event.body {
         EventBody::MessageReceived { message } => {
             ticket.pending_chat_messages = ticket.pending_chat_messages.saturating_add(1);
+            ticket.waiting_since.get_or_insert(event.at);
             ticket.last_decision.clone_from(&message.trace);
             ticket.active_at = event.at;
         }
@@ -200,6 +203,7 @@ fn sent(ticket: &mut Ticket, message: &Message, at: Millis) {
         return;
     }
     ticket.pending_chat_messages = 0;
+    ticket.waiting_since = None;
     ticket.active_at = at;
     if message.author.kind != ActorKind::Bot && ticket.first_response_at.is_none() {
         ticket.first_response_at = Some(at);
@@ -218,7 +222,10 @@ fn change_reason(ticket: &mut Ticket, from: Reason, to: Reason, at: Millis) {
             ticket.ended_at = None;
             ticket.former_reasons.clear();
         }
-        (Status::Active, Status::Inactive) => ticket.ended_at = Some(at),
+        (Status::Active, Status::Inactive) => {
+            ticket.ended_at = Some(at);
+            ticket.waiting_since = None;
+        }
         (Status::Inactive, Status::Inactive) => {
             if ticket.former_reasons.last() == Some(&to) {
                 ticket.former_reasons.pop();

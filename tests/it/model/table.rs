@@ -121,6 +121,7 @@ impl Model {
         self.tickets.push(Ticket {
             reason,
             episode: 1,
+            waiting: (self.unanswered > 0).then_some(now),
             pending: std::mem::take(&mut self.unanswered),
             assignee: None,
             ended_at: None,
@@ -145,7 +146,10 @@ impl Model {
                 ticket.ended_at = None;
                 ticket.former.clear();
             }
-            ("ACTIVE", "INACTIVE") => ticket.ended_at = Some(now),
+            ("ACTIVE", "INACTIVE") => {
+                ticket.ended_at = Some(now);
+                ticket.waiting = None;
+            }
             ("INACTIVE", "INACTIVE") if ticket.former.last() == Some(&to) => drop(ticket.former.pop()),
             ("INACTIVE", "INACTIVE") => ticket.former.push(was),
             _ => {}
@@ -260,6 +264,7 @@ impl Model {
         if current > 0 {
             let ticket = self.at(current);
             ticket.pending = 0;
+            ticket.waiting = None;
             ticket.active_at = now;
             if by_person && ticket.answered_at.is_none() {
                 ticket.answered_at = Some(now);
@@ -340,6 +345,7 @@ impl Model {
         let current = self.current();
         let ticket = self.at(current);
         ticket.pending += 1;
+        ticket.waiting = ticket.waiting.or(Some(now));
         ticket.active_at = now;
         answer
     }

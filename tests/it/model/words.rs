@@ -77,6 +77,7 @@ pub struct Ticket {
     pub reason: &'static str,
     pub episode: u32,
     pub pending: u32,
+    pub waiting: Option<u64>,
     pub assignee: Option<bool>,
     pub ended_at: Option<u64>,
     pub ongoing_at: Option<u64>,

@@ -1,0 +1,371 @@
+//! What the members of a group share: the answers that not all of them have taken.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+
+use super::{Answer, Item, Kind};
+use crate::live::Place;
+
+/// The most answers that are kept for members that have not taken them.
+const WAITING_MAX: usize = 256;
+/// The most bytes of them.
+const WAITING_MAX_BYTES: usize = 256 * 1_024;
+
+/// One execution and its members.
+#[derive(Debug)]
+pub(super) struct Group {
+    state: Mutex<State>,
+    /// Raised by all that members wait for.
+    version: watch::Sender<u64>,
+    deserted: Notify,
+    asked: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    kind: Option<Kind>,
+    members: usize,
+    /// Every answer after this entry is in `waiting`, or is still to come: the life of the logs, and the ordinal in it.
+    covered_from: (u64, u64),
+    waiting: VecDeque<Waiting>,
+    bytes: usize,
+    /// The number of the first in `waiting`.
+    first: u64,
+    /// The whole state, and the number of the first answer after it.
+    newest: Option<(Answer, u64)>,
+    is_over: bool,
+    last_words: Option<Answer>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    answer: Answer,
+    place: Option<Place>,
+    /// It goes to everybody, wherever they are.
+    is_gap: bool,
+    /// How many members have not taken it.
+    untaken: usize,
+}
+
+fn life(place: &Place) -> (u64, u64) {
+    (place.heads.epoch, place.ordinal)
+}
+
+impl Waiting {
+    fn bytes(&self) -> usize {
+        match &self.answer {
+            Answer::Payload(text) => text.len(),
+            Answer::Refused(_) => 0,
+        }
+    }
+
+    /// Whether it leads past an entry.
+    fn leads_past(&self, ordinal: u64) -> bool {
+        self.is_gap || self.place.as_ref().is_none_or(|place| place.ordinal > ordinal)
+    }
+}
+
+impl State {
+    /// The number of the next answer.
+    fn next(&self) -> u64 {
+        self.first
+            .saturating_add(u64::try_from(self.waiting.len()).unwrap_or(u64::MAX))
+    }
+
+    fn pop(&mut self) {
+        if let Some(gone) = self.waiting.pop_front() {
+            self.first = self.first.saturating_add(1);
+            self.bytes = self.bytes.saturating_sub(gone.bytes());
+            if let Some(place) = &gone.place {
+                self.covered_from = life(place);
+            }
+        }
+    }
+
+    /// Lets go of what all have taken, and of the oldest where there is too much.
+    fn trim(&mut self) {
+        while self.waiting.front().is_some_and(|front| front.untaken == 0)
+            || self.waiting.len() > WAITING_MAX
+            || (self.bytes > WAITING_MAX_BYTES && self.waiting.len() > 1)
+        {
+            self.pop();
+        }
+    }
+
+    fn at(&mut self, number: u64) -> Option<&mut Waiting> {
+        let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        self.waiting.get_mut(index)
+    }
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Self {
+            state: Mutex::new(State::default()),
+            version: watch::channel(0).0,
+            deserted: Notify::new(),
+            asked: Notify::new(),
+        }
+    }
+}
+
+impl Group {
+    fn wake(&self) {
+        self.version.send_modify(|version| *version = version.wrapping_add(1));
+    }
+
+    /// Says what kind of stream it is; a log covers what follows its start.
+    pub(super) fn open(&self, kind: Kind, start: Option<&Place>) {
+        let mut state = self.state.lock();
+        if state.kind.is_some() {
+            return;
+        }
+        state.kind = Some(kind);
+        state.covered_from = start.map_or((0, 0), life);
+        drop(state);
+        self.wake();
+    }
+
+    /// One more answer.
+    pub(super) fn give(&self, answer: Answer, item: Option<Item>) {
+        let mut state = self.state.lock();
+        match (&answer, item) {
+            (Answer::Refused(_), _) => state.last_words = Some(answer),
+            (Answer::Payload(_), Some(Item::Snapshot)) => {
+                let next = state.next();
+                state.newest = Some((answer, next));
+            }
+            (Answer::Payload(_), item) => {
+                let is_gap = matches!(item, Some(Item::Gap(_)));
+                let place = match item {
+                    Some(Item::Entry(place) | Item::Gap(place)) => Some(place),
+                    _ => None,
+                };
+                let waiting = Waiting {
+                    answer,
+                    place,
+                    is_gap,
+                    untaken: state.members,
+                };
+                state.newest = None;
+                state.bytes = state.bytes.saturating_add(waiting.bytes());
+                state.waiting.push_back(waiting);
+                state.trim();
+            }
+        }
+        drop(state);
+        self.wake();
+    }
+
+    /// No more answers follow.
+    pub(super) fn end(&self) {
+        self.state.lock().is_over = true;
+        self.wake();
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.state.lock().is_over
+    }
+
+    /// Waits until there may be no members.
+    pub(super) async fn deserted(&self) {
+        self.deserted.notified().await;
+    }
+
+    /// Ends it if there are none.
+    pub(super) fn end_if_deserted(&self) -> bool {
+        let mut state = self.state.lock();
+        state.is_over = state.is_over || state.members == 0;
+        state.is_over
+    }
+
+    /// Waits until a member asks for a snapshot.
+    pub(super) async fn asked(&self) {
+        self.asked.notified().await;
+    }
+
+    /// One more member, which has taken all answers so far.
+    pub(super) fn join(self: Arc<Self>) -> Member {
+        let mut state = self.state.lock();
+        state.members = state.members.saturating_add(1);
+        let next = state.next();
+        drop(state);
+        Member {
+            version: self.version.subscribe(),
+            group: self,
+            next,
+            has_state: false,
+            newest_taken: None,
+        }
+    }
+}
+
+/// What a member got.
+pub(super) enum Taken {
+    /// An answer, and where it leads to.
+    Answer(Answer, Option<Place>),
+    /// The group does not hold what comes next any more.
+    Behind,
+    /// Nothing follows.
+    Nothing,
+}
+
+/// A subscriber's place in its group.
+pub(super) struct Member {
+    group: Arc<Group>,
+    version: watch::Receiver<u64>,
+    /// The number of the answer that it takes next.
+    next: u64,
+    /// It has the state that changes begin from.
+    has_state: bool,
+    /// The newest state that it has, where each takes the place of the one before.
+    newest_taken: Option<Answer>,
+}
+
+enum Look {
+    Taken(Taken),
+    Wait,
+    Ask,
+}
+
+impl Member {
+    /// Waits until the group has begun; whether it can give all that follows a place.
+    pub(super) async fn begin(&mut self, place: &Place) -> bool {
+        loop {
+            self.version.borrow_and_update();
+            {
+                let mut state = self.group.state.lock();
+                match state.kind {
+                    _ if state.is_over => return true,
+                    None => {}
+                    Some(Kind::Log) => {
+                        let (epoch, ordinal) = state.covered_from;
+                        if epoch != place.heads.epoch || ordinal > place.ordinal {
+                            return false;
+                        }
+                        let (next, first) = (self.next, state.first);
+                        // what it had not joined yet when it was given
+                        let missed = state.waiting.iter_mut().enumerate().filter(|(index, waiting)| {
+                            let number = first.saturating_add(u64::try_from(*index).unwrap_or(u64::MAX));
+                            number < next && waiting.leads_past(place.ordinal)
+                        });
+                        let mut begin = next;
+                        for (index, waiting) in missed {
+                            waiting.untaken = waiting.untaken.saturating_add(1);
+                            begin = begin.min(first.saturating_add(u64::try_from(index).unwrap_or(u64::MAX)));
+                        }
+                        self.next = begin;
+                        return true;
+                    }
+                    Some(Kind::Changes | Kind::Newest) => return true,
+                }
+            }
+            if self.version.changed().await.is_err() {
+                return true;
+            }
+        }
+    }
+
+    /// The next answer that leads past an entry.
+    pub(super) async fn next(&mut self, past: u64) -> Taken {
+        loop {
+            self.version.borrow_and_update();
+            match self.look(past) {
+                Look::Taken(taken) => return taken,
+                Look::Wait => {}
+                Look::Ask => self.group.asked.notify_one(),
+            }
+            if self.version.changed().await.is_err() {
+                return Taken::Nothing;
+            }
+        }
+    }
+
+    fn look(&mut self, past: u64) -> Look {
+        let group = Arc::clone(&self.group);
+        let mut state = group.state.lock();
+        let kind = state.kind;
+        match kind {
+            Some(Kind::Newest) => {
+                if let Some((answer, _)) = &state.newest
+                    && !self.newest_taken.as_ref().is_some_and(|taken| taken.is_same(answer))
+                {
+                    self.newest_taken = Some(answer.clone());
+                    return Look::Taken(Taken::Answer(answer.clone(), None));
+                }
+            }
+            Some(Kind::Changes) if !self.has_state || self.next < state.first => {
+                let next = state.next();
+                return match &state.newest {
+                    Some((answer, number)) if *number == next => {
+                        let answer = answer.clone();
+                        self.pass(&mut state, next);
+                        self.has_state = true;
+                        Look::Taken(Taken::Answer(answer, None))
+                    }
+                    _ if state.is_over => Look::Taken(end(&mut state)),
+                    _ => Look::Ask,
+                };
+            }
+            Some(Kind::Log) if self.next < state.first => {
+                // what went was taken by all who were members then, unless there was too much
+                return Look::Taken(Taken::Behind);
+            }
+            _ => {}
+        }
+        let number = self.next;
+        while let Some(waiting) = state.at(self.next) {
+            self.next = self.next.saturating_add(1);
+            waiting.untaken = waiting.untaken.saturating_sub(1);
+            let found = waiting
+                .leads_past(past)
+                .then(|| (waiting.answer.clone(), waiting.place.clone()));
+            if let Some((answer, place)) = found {
+                state.trim();
+                return Look::Taken(Taken::Answer(answer, place));
+            }
+        }
+        if number != self.next {
+            state.trim();
+        }
+        if state.is_over {
+            return Look::Taken(end(&mut state));
+        }
+        Look::Wait
+    }
+
+    /// Leaves out what comes before a number.
+    fn pass(&mut self, state: &mut State, to: u64) {
+        for number in self.next.max(state.first)..to {
+            if let Some(waiting) = state.at(number) {
+                waiting.untaken = waiting.untaken.saturating_sub(1);
+            }
+        }
+        self.next = to;
+        state.trim();
+    }
+}
+
+fn end(state: &mut State) -> Taken {
+    match &state.last_words {
+        Some(answer) => Taken::Answer(answer.clone(), None),
+        None => Taken::Nothing,
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let group = Arc::clone(&self.group);
+        let mut state = group.state.lock();
+        let next = state.next();
+        self.pass(&mut state, next);
+        state.members = state.members.saturating_sub(1);
+        if state.members == 0 {
+            drop(state);
+            group.deserted.notify_one();
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What is asked for, and when two ask for the same.
+
+use std::sync::Arc;
+
+use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, Selection};
+use async_graphql::{Name, Request, Value, Variables};
+use uuid::Uuid;
+
+use crate::api::auth::Principal;
+
+/// Subscriptions with the same key give the same answers to everybody who may ask.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    workspace_id: Uuid,
+    query: String,
+    operation_name: Option<String>,
+    /// As JSON, without the one that says where to begin.
+    variables: String,
+}
+
+/// A subscription that was asked for.
+#[derive(Debug)]
+pub(in crate::api) struct Source {
+    key: Arc<Key>,
+    principal: Principal,
+    document: ExecutableDocument,
+    variables: Variables,
+    has_after: bool,
+}
+
+/// Where an operation's only field says where it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::api) enum After {
+    /// Nowhere.
+    Absent,
+    /// In the document itself.
+    Literal,
+    /// In a variable.
+    Variable(Name),
+}
+
+/// Finds the argument `after` of a subscription's only field.
+///
+/// # Errors
+/// There is more than one field, or none.
+pub(in crate::api) fn variable_of_after(operation: &OperationDefinition) -> Result<After, String> {
+    let fields = &operation.selection_set.node.items;
+    let [only] = fields.as_slice() else {
+        return Err("a subscription has one field".to_owned());
+    };
+    let Selection::Field(field) = &only.node else {
+        return Err("a subscription's field is not in a fragment".to_owned());
+    };
+    let Some(after) = field.node.get_argument("after") else {
+        return Ok(After::Absent);
+    };
+    let mut variable = None;
+    let literal = after.node.clone().into_const_with(|name| {
+        variable = Some(name);
+        Ok::<_, std::convert::Infallible>(Value::Null)
+    });
+    Ok(match (variable, literal) {
+        (Some(name), _) => After::Variable(name),
+        (None, Ok(Value::Null)) => After::Absent,
+        (None, _) => After::Literal,
+    })
+}
+
+impl Source {
+    pub(in crate::api) fn new(
+        (query, document): (String, ExecutableDocument),
+        operation_name: Option<String>,
+        variables: Variables,
+        (after, principal): (After, Principal),
+    ) -> Self {
+        let mut compared = variables.clone();
+        let has_after = match after {
+            After::Absent => false,
+            After::Literal => true,
+            After::Variable(name) => compared.remove(&name).is_some_and(|value| value != Value::Null),
+        };
+        let variables_json = serde_json::to_string(&compared).unwrap_or_default();
+        Self {
+            key: Arc::new(Key {
+                workspace_id: principal.workspace_id,
+                query,
+                operation_name,
+                variables: variables_json,
+            }),
+            principal,
+            document,
+            variables,
+            has_after,
+        }
+    }
+
+    pub(super) fn key(&self) -> &Arc<Key> {
+        &self.key
+    }
+
+    /// Whether it begins at a cursor.
+    pub(super) fn has_after(&self) -> bool {
+        self.has_after
+    }
+
+    /// One execution of it.
+    pub(super) fn request(&self) -> Request {
+        let mut request = Request::new(self.key.query.clone())
+            .variables(self.variables.clone())
+            .data(self.principal);
+        request.operation_name.clone_from(&self.key.operation_name);
+        request.set_parsed_query(self.document.clone());
+        request
+    }
+}

@@ -1,0 +1,376 @@
+//! Those who watch while messages come in.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::client::Key;
+use super::figures::locked;
+use super::finding::Findings;
+use super::sender::{Shared, due};
+use super::socket::Socket;
+use super::target::Target;
+
+/// How often in a row a subscription may end without an item before its subscriber gives up: after half a minute, about.
+const ENDS_MAX: u32 = 40;
+/// The first pause before a subscriber comes back, in milliseconds; each is longer by as much.
+const COME_BACK_MS: u64 = 100;
+/// The longest such pause, in milliseconds.
+const COME_BACK_MAX_MS: u64 = 1_000;
+
+const EVENTS: &str = "subscription($after: Cursor) { item: events(types: [\"message.received\"], after: $after) { \
+    ... on Event { cursor chatId chatSeq data } ... on Gap { cursor reason } } }";
+const TICKETS: &str = "subscription($channelIds: [UUID!], $after: Cursor) { \
+    item: ticketChanged(filter: { channelIds: $channelIds }, after: $after) { \
+    ... on TicketChange { cursor ticket { id version } event { type data } } ... on Gap { cursor reason } } }";
+
+#[derive(Deserialize)]
+struct Payload<'a> {
+    #[serde(borrow)]
+    data: Option<Data<'a>>,
+    #[serde(borrow)]
+    errors: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Data<'a> {
+    #[serde(borrow)]
+    item: Item<'a>,
+}
+
+/// An event, a changed ticket, or a gap.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Item<'a> {
+    cursor: String,
+    reason: Option<String>,
+    chat_id: Option<Uuid>,
+    chat_seq: Option<u32>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    ticket: Option<Ticket>,
+    #[serde(borrow)]
+    event: Option<Event<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Ticket {
+    id: Uuid,
+    version: u32,
+}
+
+#[derive(Deserialize)]
+struct Event<'a> {
+    r#type: String,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct EventData {
+    message: EventMessage,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EventMessage {
+    external_id: Option<String>,
+}
+
+/// The places of tickets in every dashboard's list of versions. Bounded by the chats of the run.
+#[derive(Debug)]
+pub(super) struct TicketPlaces {
+    places: Mutex<HashMap<Uuid, usize>>,
+    places_max: usize,
+}
+
+impl TicketPlaces {
+    pub(super) fn new(places_max: usize) -> Self {
+        let places = Mutex::default();
+        Self { places, places_max }
+    }
+
+    fn of(&self, ticket_id: Uuid) -> Option<usize> {
+        let mut places = locked(&self.places);
+        let next = places.len();
+        if next >= self.places_max && !places.contains_key(&ticket_id) {
+            return None;
+        }
+        Some(*places.entry(ticket_id).or_insert(next))
+    }
+}
+
+/// The last version of every ticket that a dashboard got; 0: none.
+#[derive(Debug, Default)]
+struct Dashboard {
+    versions: Vec<u32>,
+    findings: Findings,
+}
+
+/// What a subscriber watches.
+#[derive(Debug)]
+enum Watched {
+    Events,
+    Tickets {
+        places: Arc<TicketPlaces>,
+        dashboard: Mutex<Dashboard>,
+    },
+}
+
+/// One socket, and another one where it ends.
+#[derive(Debug)]
+pub(super) struct Subscriber {
+    shared: Arc<Shared>,
+    watched: Watched,
+    /// When the run began.
+    start: Arc<OnceLock<Instant>>,
+    is_live: AtomicBool,
+}
+
+impl Subscriber {
+    /// Watches every message.
+    pub(super) fn of_events(shared: Arc<Shared>, start: Arc<OnceLock<Instant>>) -> Self {
+        Self {
+            shared,
+            watched: Watched::Events,
+            start,
+            is_live: AtomicBool::new(false),
+        }
+    }
+
+    /// Watches the tickets of the run's channel.
+    pub(super) fn of_tickets(shared: Arc<Shared>, start: Arc<OnceLock<Instant>>, places: Arc<TicketPlaces>) -> Self {
+        let dashboard = Mutex::default();
+        Self {
+            shared,
+            watched: Watched::Tickets { places, dashboard },
+            start,
+            is_live: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether something came, and with it a cursor to go on from.
+    pub(super) fn is_live(&self) -> bool {
+        self.is_live.load(Ordering::Relaxed)
+    }
+
+    async fn connect(&self, target: &Target, key: &Key, after: Option<&str>) -> anyhow::Result<Socket> {
+        let channel_id = self.shared.channel_id;
+        let (query, variables) = match self.watched {
+            Watched::Events => (EVENTS, json!({ "after": after })),
+            Watched::Tickets { .. } => (TICKETS, json!({ "after": after, "channelIds": [channel_id] })),
+        };
+        Socket::subscribe(target, key, query, variables).await
+    }
+
+    /// Subscribes for the first time.
+    pub(super) async fn begin(&self, target: &Target, key: &Key) -> anyhow::Result<Socket> {
+        self.connect(target, key, None).await
+    }
+
+    /// Watches until it is told to end; goes on from the last cursor where the socket does not.
+    pub(super) async fn watch(&self, socket: Socket, (target, key): (&Target, &Key), end: &CancellationToken) {
+        let mut cursor = None;
+        let mut socket = Some(socket);
+        let mut ends = 0_u32;
+        loop {
+            let before = cursor.clone();
+            let ended = tokio::select! {
+                () = end.cancelled() => return,
+                ended = self.follow(socket.take(), (target, key), &mut cursor) => ended,
+            };
+            ends = if cursor == before { ends.saturating_add(1) } else { 1 };
+            if ends >= ENDS_MAX {
+                self.fail(|| format!("a subscriber could not go on: {ended:#}"));
+                return;
+            }
+            let pause = COME_BACK_MS.saturating_mul(u64::from(ends)).min(COME_BACK_MAX_MS);
+            tokio::select! {
+                () = end.cancelled() => return,
+                () = tokio::time::sleep(Duration::from_millis(pause)) => {}
+            }
+        }
+    }
+
+    /// Takes items until something goes wrong, and says what.
+    async fn follow(
+        &self,
+        socket: Option<Socket>,
+        (target, key): (&Target, &Key),
+        cursor: &mut Option<String>,
+    ) -> anyhow::Error {
+        let mut socket = match socket {
+            Some(socket) => socket,
+            None => match self.connect(target, key, cursor.as_deref()).await {
+                Ok(socket) => {
+                    self.shared.figures.resumed.add(1);
+                    socket
+                }
+                Err(error) => return error,
+            },
+        };
+        loop {
+            let taken = match socket.next().await {
+                Ok(payload) => self.take(&payload),
+                Err(error) => return error,
+            };
+            match taken {
+                Ok(next) => *cursor = Some(next),
+                Err(error) => return error,
+            }
+        }
+    }
+
+    /// Takes an item; its cursor.
+    fn take(&self, payload: &str) -> anyhow::Result<String> {
+        let arrived = Instant::now();
+        let Payload { data, errors } = serde_json::from_str(payload)?;
+        let Some(Data { item }) = data else {
+            anyhow::bail!("the server answered {}", errors.map_or("nothing", RawValue::get));
+        };
+        self.is_live.store(true, Ordering::Relaxed);
+        if let Some(reason) = &item.reason {
+            self.fail(|| format!("a subscriber got a gap: {reason}"));
+            return Ok(item.cursor);
+        }
+        match (&self.watched, &item.ticket) {
+            (Watched::Events, _) => {
+                if let Some(index) = self.index(item.data) {
+                    self.delivered(index, arrived);
+                    let seq = item.chat_seq.unwrap_or(0);
+                    self.shared.ledger.seen(index, item.chat_id, seq);
+                }
+            }
+            (Watched::Tickets { places, dashboard }, Some(ticket)) => {
+                let received = item.event.filter(|event| event.r#type == "message.received");
+                if let Some(index) = received.and_then(|event| self.index(event.data)) {
+                    self.delivered(index, arrived);
+                }
+                changed(places, &mut locked(dashboard), ticket);
+            }
+            (Watched::Tickets { .. }, None) => {}
+        }
+        Ok(item.cursor)
+    }
+
+    /// Which of the run's messages an event brought.
+    fn index(&self, data: Option<&RawValue>) -> Option<u32> {
+        let data: EventData = serde_json::from_str(data?.get()).ok()?;
+        self.shared.plan.index_of(&data.message.external_id?)
+    }
+
+    fn delivered(&self, index: u32, arrived: Instant) {
+        if let Some(start) = self.start.get() {
+            let due = due(&self.shared.plan, *start, index);
+            let late = arrived.saturating_duration_since(due);
+            self.shared.figures.deliver.record(late);
+        }
+    }
+
+    fn fail(&self, why: impl FnOnce() -> String) {
+        match &self.watched {
+            Watched::Events => self.shared.ledger.subscriber_failed(why),
+            Watched::Tickets { dashboard, .. } => locked(dashboard).findings.note(why),
+        }
+    }
+
+    /// Whether it has every ticket as a query gives it.
+    pub(super) fn is_at(&self, versions: &[(Uuid, u32)]) -> bool {
+        let Watched::Tickets { places, dashboard } = &self.watched else {
+            return true;
+        };
+        let dashboard = locked(dashboard);
+        let mut all = versions.iter();
+        all.all(|(id, version)| dashboard.version(places.of(*id)) == *version)
+    }
+
+    /// What went wrong, also that a ticket is not as a query gives it.
+    pub(super) fn findings(&self, versions: &[(Uuid, u32)]) -> Findings {
+        let Watched::Tickets { places, dashboard } = &self.watched else {
+            return Findings::default();
+        };
+        let dashboard = locked(dashboard);
+        let mut findings = dashboard.findings.clone();
+        for (id, version) in versions {
+            let last = dashboard.version(places.of(*id));
+            if last != *version {
+                findings.note(|| format!("ticket {id} is at version {version}, a subscriber's last is {last}"));
+            }
+        }
+        findings
+    }
+}
+
+impl Dashboard {
+    fn version(&self, place: Option<usize>) -> u32 {
+        let version = place.and_then(|place| self.versions.get(place));
+        version.copied().unwrap_or(0)
+    }
+}
+
+fn changed(places: &TicketPlaces, dashboard: &mut Dashboard, ticket: &Ticket) {
+    let Ticket { id, version } = ticket;
+    let Some(place) = places.of(*id) else {
+        dashboard
+            .findings
+            .note(|| format!("ticket {id} is more than one a chat"));
+        return;
+    };
+    if place >= dashboard.versions.len() {
+        dashboard.versions.resize(place.saturating_add(1), 0);
+    }
+    if let Some(last) = dashboard.versions.get_mut(place) {
+        let before = std::mem::replace(last, *version);
+        if before >= *version {
+            dashboard
+                .findings
+                .note(|| format!("ticket {id} came with version {version} after {before}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Invariant;
+    use super::*;
+
+    #[test]
+    fn versions_ascend_by_ticket() {
+        let places = TicketPlaces::new(2);
+        let [first, second, third] = [1, 2, 3].map(Uuid::from_u128);
+        let mut dashboard = Dashboard::default();
+        let mut come = |id, version| {
+            changed(&places, &mut dashboard, &Ticket { id, version });
+            let found = std::mem::take(&mut dashboard.findings);
+            Invariant::of("", found, String::new()).examples.pop()
+        };
+        for (id, version) in [(first, 1), (second, 1), (first, 2), (second, 7)] {
+            assert_eq!(come(id, version), None);
+        }
+        assert!(come(second, 7).unwrap().contains("version 7 after 7"));
+        assert!(come(first, 1).unwrap().contains("version 1 after 2"));
+        assert!(come(third, 1).unwrap().contains("more than one"));
+    }
+
+    #[test]
+    fn items_are_read_as_they_are_sent() {
+        let event = r#"{"data":{"item":{"cursor":"c","chatId":"00000000-0000-0000-0000-000000000001","chatSeq":3,
+            "data":{"message":{"externalId":"abc-7","content":{}}}}}}"#;
+        let payload: Payload = serde_json::from_str(event).unwrap();
+        let item = payload.data.unwrap().item;
+        assert_eq!((item.cursor.as_str(), item.chat_seq), ("c", Some(3)));
+        let data: EventData = serde_json::from_str(item.data.unwrap().get()).unwrap();
+        assert_eq!(data.message.external_id.as_deref(), Some("abc-7"));
+        let gap = r#"{"data":{"item":{"cursor":"c","reason":"r"}}}"#;
+        let payload: Payload = serde_json::from_str(gap).unwrap();
+        assert_eq!(payload.data.unwrap().item.reason.as_deref(), Some("r"));
+    }
+}

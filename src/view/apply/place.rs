@@ -1,0 +1,340 @@
+//! A ticket's row, its places in the lists, and what the counters count.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use uuid::Uuid;
+
+use super::{json, signed};
+use crate::domain::{Event, Ticket};
+use crate::view::lists::{Dimension, none};
+use crate::view::tickets::waiting_key;
+
+/// What decides in which lists a ticket is.
+#[derive(PartialEq, Eq)]
+struct Traits {
+    channel: Vec<u8>,
+    assignee: Vec<u8>,
+    team: Vec<u8>,
+    responder: Vec<u8>,
+    /// The ids, one after the other.
+    tags: Vec<u8>,
+    reason: String,
+    priority: String,
+    removed: bool,
+}
+
+/// A ticket's row as it was.
+struct Before {
+    traits: Traits,
+    status: String,
+    pending: u32,
+    updated_at: i64,
+    waiting: i64,
+    lists: Vec<i64>,
+}
+
+fn bytes(id: Option<&Uuid>) -> Vec<u8> {
+    id.map_or_else(none, |id| id.as_bytes().to_vec())
+}
+
+fn pack(lists: &[i64]) -> Vec<u8> {
+    lists.iter().flat_map(|list| list.to_be_bytes()).collect()
+}
+
+fn unpack(bytes: &[u8]) -> Vec<i64> {
+    let (chunks, _) = bytes.as_chunks::<8>();
+    chunks.iter().map(|chunk| i64::from_be_bytes(*chunk)).collect()
+}
+
+fn before(row: &Row<'_>) -> rusqlite::Result<Before> {
+    let optional = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<Vec<u8>>>(column)?.unwrap_or_else(none));
+    Ok(Before {
+        traits: Traits {
+            channel: row.get(0)?,
+            assignee: optional(1)?,
+            team: optional(2)?,
+            responder: optional(3)?,
+            tags: row.get(4)?,
+            reason: row.get(5)?,
+            priority: row.get(6)?,
+            removed: row.get(7)?,
+        },
+        status: row.get(8)?,
+        pending: row.get(9)?,
+        updated_at: row.get(10)?,
+        waiting: row.get(11)?,
+        lists: unpack(row.get_ref(12)?.as_blob()?),
+    })
+}
+
+impl Traits {
+    /// Of a ticket in its chat, if the chat is known.
+    fn of(connection: &Connection, chat_id: Uuid, ticket: &Ticket) -> rusqlite::Result<Option<Self>> {
+        connection
+            .prepare_cached("SELECT channel, responder_id, removed_at IS NOT NULL FROM chat WHERE id = ?1")?
+            .query_row([chat_id.as_bytes()], |row| {
+                Ok(Self {
+                    channel: row.get(0)?,
+                    assignee: bytes(ticket.assignee_id.as_ref()),
+                    team: bytes(ticket.team_id.as_ref()),
+                    responder: row.get::<_, Option<Vec<u8>>>(1)?.unwrap_or_else(none),
+                    tags: ticket.tags.iter().flat_map(|tag| *tag.as_bytes()).collect(),
+                    reason: ticket.reason.name().to_owned(),
+                    priority: ticket.priority.name().to_owned(),
+                    removed: row.get(2)?,
+                })
+            })
+            .optional()
+    }
+
+    /// The list of all, and one for each thing that a filter may name.
+    fn dimensions(&self) -> Vec<(Dimension, &[u8])> {
+        let mut found: Vec<(Dimension, &[u8])> = vec![
+            (Dimension::All, &[]),
+            (Dimension::Channel, &self.channel),
+            (Dimension::Assignee, &self.assignee),
+        ];
+        for (dimension, value) in [(Dimension::Team, &self.team), (Dimension::Responder, &self.responder)] {
+            if !value.is_empty() {
+                found.push((dimension, value));
+            }
+        }
+        let (tags, _) = self.tags.as_chunks::<16>();
+        found.extend(tags.iter().map(|tag| (Dimension::Tag, tag.as_slice())));
+        found
+    }
+
+    fn lists(&self, connection: &Connection, workspace: Uuid) -> rusqlite::Result<Vec<i64>> {
+        let mut find = connection.prepare_cached(
+            "SELECT id FROM list
+             WHERE workspace = ?1 AND dimension = ?2 AND value = ?3 AND removed = ?4 AND reason = ?5 AND priority = ?6",
+        )?;
+        let mut make = connection.prepare_cached(
+            "INSERT INTO list (workspace, dimension, value, removed, reason, priority, tickets)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
+        )?;
+        let mut ids = Vec::with_capacity(8);
+        for (dimension, value) in self.dimensions() {
+            let key = params![
+                workspace.as_bytes(),
+                dimension.number(),
+                value,
+                self.removed,
+                self.reason,
+                self.priority
+            ];
+            ids.push(match find.query_row(key, |row| row.get(0)).optional()? {
+                Some(id) => id,
+                None => make.insert(key)?,
+            });
+        }
+        Ok(ids)
+    }
+
+    fn is_counted(&self) -> bool {
+        !self.removed && self.reason != "DELETED"
+    }
+}
+
+/// Adds to what is counted where a ticket is.
+fn count(
+    connection: &Connection,
+    workspace: Uuid,
+    (traits, status): (&Traits, &str),
+    (tickets, pending): (i64, i64),
+) -> rusqlite::Result<()> {
+    if !traits.is_counted() || (tickets, pending) == (0, 0) {
+        return Ok(());
+    }
+    connection
+        .prepare_cached(
+            "INSERT INTO counter (workspace, channel, team, assignee, status, tickets, pending)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT DO UPDATE SET tickets = tickets + ?6, pending = pending + ?7",
+        )?
+        .execute(params![
+            workspace.as_bytes(),
+            traits.channel,
+            traits.team,
+            traits.assignee,
+            status,
+            tickets,
+            pending
+        ])
+        .map(drop)
+}
+
+/// The places of a ticket in one order.
+struct Order<'a> {
+    connection: &'a Connection,
+    ticket: &'a [u8; 16],
+    insert: &'static str,
+    delete: &'static str,
+}
+
+impl Order<'_> {
+    fn put(&self, list: i64, at: i64) -> rusqlite::Result<()> {
+        let mut statement = self.connection.prepare_cached(self.insert)?;
+        statement.execute(params![list, at, self.ticket]).map(drop)
+    }
+
+    fn take(&self, list: i64, at: i64) -> rusqlite::Result<()> {
+        let mut statement = self.connection.prepare_cached(self.delete)?;
+        statement.execute(params![list, at, self.ticket]).map(drop)
+    }
+
+    /// From the lists and the key of before to those of now; what stays is not touched.
+    fn place(&self, before: Option<(&[i64], i64)>, now: (&[i64], i64)) -> rusqlite::Result<()> {
+        let (old, was) = before.unwrap_or((&[], now.1));
+        for list in old {
+            if was != now.1 || !now.0.contains(list) {
+                self.take(*list, was)?;
+            }
+        }
+        for list in now.0 {
+            if was != now.1 || !old.contains(list) {
+                self.put(*list, now.1)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn orders<'a>(connection: &'a Connection, ticket: &'a [u8; 16]) -> [Order<'a>; 3] {
+    let statements = [
+        (
+            "INSERT INTO by_updated VALUES (?1, ?2, ?3)",
+            "DELETE FROM by_updated WHERE list = ?1 AND at = ?2 AND ticket = ?3",
+        ),
+        (
+            "INSERT INTO by_created VALUES (?1, ?2, ?3)",
+            "DELETE FROM by_created WHERE list = ?1 AND at = ?2 AND ticket = ?3",
+        ),
+        (
+            "INSERT INTO by_waiting VALUES (?1, ?2, ?3)",
+            "DELETE FROM by_waiting WHERE list = ?1 AND at = ?2 AND ticket = ?3",
+        ),
+    ];
+    statements.map(|(insert, delete)| Order {
+        connection,
+        ticket,
+        insert,
+        delete,
+    })
+}
+
+/// Counts a ticket in the lists that it came into, and no more in those that it left.
+fn recount_lists(connection: &Connection, before: &[i64], now: &[i64]) -> rusqlite::Result<()> {
+    let mut add = connection.prepare_cached("UPDATE list SET tickets = tickets + ?2 WHERE id = ?1")?;
+    for list in before.iter().filter(|list| !now.contains(list)) {
+        add.execute(params![list, -1])?;
+    }
+    for list in now.iter().filter(|list| !before.contains(list)) {
+        add.execute(params![list, 1])?;
+    }
+    Ok(())
+}
+
+/// Writes a ticket as it is after an event of its chat, or where its chat changed.
+pub(super) fn write_ticket(connection: &Connection, event: &Event, ticket: &Ticket) -> rusqlite::Result<()> {
+    let (workspace, chat_id) = (event.workspace_id, event.aggregate_id);
+    let Some(traits) = Traits::of(connection, chat_id, ticket)? else {
+        return Ok(());
+    };
+    let id = ticket.id.as_bytes();
+    let before = connection
+        .prepare_cached(
+            "SELECT channel, assignee, team, responder, tags, reason, priority, removed, status, pending, updated_at,
+               waiting, lists FROM ticket WHERE id = ?1",
+        )?
+        .query_row([id], before)
+        .optional()?;
+    let lists = match &before {
+        Some(before) if before.traits == traits => before.lists.clone(),
+        _ => traits.lists(connection, workspace)?,
+    };
+    let (status, pending) = (ticket.status().name(), i64::from(ticket.pending_chat_messages));
+    let keys = [
+        signed(ticket.updated_at),
+        signed(ticket.created_at),
+        signed(waiting_key(ticket)),
+    ];
+    let old = before.as_ref().map(|before| {
+        let lists = before.lists.as_slice();
+        (lists, [before.updated_at, signed(ticket.created_at), before.waiting])
+    });
+    for (index, (order, key)) in orders(connection, id).iter().zip(keys).enumerate() {
+        let before = old.and_then(|(lists, keys)| Some((lists, *keys.get(index)?)));
+        order.place(before, (&lists, key))?;
+    }
+    match &before {
+        Some(before) if before.traits == traits && before.status == status => {
+            let more = pending.saturating_sub(i64::from(before.pending));
+            count(connection, workspace, (&traits, status), (0, more))?;
+        }
+        Some(before) => {
+            recount_lists(connection, &before.lists, &lists)?;
+            let less = i64::from(before.pending).saturating_neg();
+            count(connection, workspace, (&before.traits, &before.status), (-1, less))?;
+            count(connection, workspace, (&traits, status), (1, pending))?;
+        }
+        None => {
+            recount_lists(connection, &[], &lists)?;
+            count(connection, workspace, (&traits, status), (1, pending))?;
+        }
+    }
+    write_row(connection, event, ticket, (&traits, &lists))
+}
+
+fn write_row(
+    connection: &Connection,
+    event: &Event,
+    ticket: &Ticket,
+    (traits, lists): (&Traits, &[i64]),
+) -> rusqlite::Result<()> {
+    let optional = |value: &Vec<u8>| (!value.is_empty()).then(|| value.clone());
+    connection
+        .prepare_cached(
+            "INSERT INTO ticket (id, workspace, chat, number, channel, status, reason, assignee, team, responder, priority,
+               tags, removed, pending, opened_at, created_at, updated_at, waiting, lists, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
+             ON CONFLICT (id) DO UPDATE SET status = ?6, reason = ?7, assignee = ?8, team = ?9, responder = ?10,
+               priority = ?11, tags = ?12, removed = ?13, pending = ?14, opened_at = ?15, updated_at = ?17, waiting = ?18,
+               lists = ?19, body = ?20",
+        )?
+        .execute(params![
+            ticket.id.as_bytes(),
+            event.workspace_id.as_bytes(),
+            event.aggregate_id.as_bytes(),
+            ticket.number,
+            traits.channel,
+            ticket.status().name(),
+            traits.reason,
+            optional(&traits.assignee),
+            optional(&traits.team),
+            optional(&traits.responder),
+            traits.priority,
+            traits.tags,
+            traits.removed,
+            ticket.pending_chat_messages,
+            signed(ticket.opened_at),
+            signed(ticket.created_at),
+            signed(ticket.updated_at),
+            signed(waiting_key(ticket)),
+            pack(lists),
+            json(ticket)?,
+        ])
+        .map(drop)
+}
+
+/// Places every ticket of a chat again, whose responder or whose removal changed.
+pub(super) fn place_chat(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached("SELECT body FROM ticket WHERE chat = ?1")?;
+    let tickets = statement.query_map([event.aggregate_id.as_bytes()], |row| {
+        crate::view::read::parsed::<Ticket>(row, 0)
+    })?;
+    let tickets: Vec<Ticket> = tickets.collect::<rusqlite::Result<_>>()?;
+    for ticket in &tickets {
+        write_ticket(connection, event, ticket)?;
+    }
+    Ok(())
+}

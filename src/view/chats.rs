@@ -1,0 +1,97 @@
+//! Lists of chats, the last active first.
+
+use rusqlite::{Connection, params};
+use uuid::Uuid;
+
+use super::View;
+use super::page::{Page, Range, TicketKey};
+use super::read::{CHAT, ChatRow, all, bytes, chat, limit_plus_one, number, signed};
+use super::search;
+use crate::sqlite::ReadError;
+
+/// Which chats; removed ones are never shown.
+#[derive(Clone, Debug, Default)]
+pub struct ChatFilter {
+    /// Of these channels, all of the workspace.
+    pub channel_ids: Vec<Uuid>,
+    /// Every word is found in the chat's owner, messages or tickets.
+    pub search: Option<String>,
+}
+
+type Place = (u64, Uuid);
+
+fn of_channel(
+    connection: &Connection,
+    (workspace, channel): (Uuid, Uuid),
+    after: Option<Place>,
+    limit: usize,
+) -> Result<Vec<Place>, ReadError> {
+    let (at, id) = after.map_or((i64::MAX, vec![0xff; 17]), |(at, id)| {
+        (signed(at), id.as_bytes().to_vec())
+    });
+    all(
+        connection,
+        "SELECT updated_at, id FROM chat
+         WHERE workspace = ?1 AND channel = ?2 AND removed_at IS NULL AND (updated_at, id) < (?3, ?4)
+         ORDER BY updated_at DESC, id DESC LIMIT ?5",
+        params![workspace.as_bytes(), channel.as_bytes(), at, id, limit_plus_one(limit)],
+        |row| Ok((number(row, 0)?, bytes(row, 1)?)),
+    )
+}
+
+fn found(connection: &Connection, workspace: Uuid, id: Uuid) -> Result<Option<ChatRow>, ReadError> {
+    let sql = format!("{CHAT} WHERE id = ?1 AND workspace = ?2");
+    let rows = all(connection, &sql, params![id.as_bytes(), workspace.as_bytes()], chat)?;
+    Ok(rows.into_iter().next())
+}
+
+fn page(
+    connection: &Connection,
+    workspace: Uuid,
+    filter: &ChatFilter,
+    (after, limit): (Option<TicketKey>, usize),
+) -> Result<Page<ChatRow>, ReadError> {
+    let begin = after.map(|key| (key.at, key.id));
+    let place = |row: &ChatRow| (row.updated_at, row.id);
+    let mut rows = Vec::new();
+    if let Some(text) = &filter.search {
+        for id in search::hits(connection, workspace, text)?.into_chats() {
+            let row = found(connection, workspace, id)?;
+            rows.extend(row.filter(|row| {
+                row.removed_at.is_none()
+                    && filter.channel_ids.contains(&row.channel_id)
+                    && begin.is_none_or(|begin| place(row) < begin)
+            }));
+        }
+    } else {
+        let mut places = Vec::new();
+        for channel in &filter.channel_ids {
+            places.extend(of_channel(connection, (workspace, *channel), begin, limit)?);
+        }
+        places.sort_unstable_by(|one, other| other.cmp(one));
+        places.truncate(limit.saturating_add(1));
+        for (_, id) in places {
+            rows.extend(found(connection, workspace, id)?);
+        }
+    }
+    rows.sort_by_key(|row| std::cmp::Reverse(place(row)));
+    rows.truncate(limit.saturating_add(1));
+    Ok(Page::cut(rows, &Range::Forward { after, limit }))
+}
+
+impl View {
+    /// One page of the chats that match, the last active first.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn chat_page(
+        &self,
+        workspace: Uuid,
+        filter: ChatFilter,
+        after: Option<TicketKey>,
+        limit: usize,
+    ) -> Result<Page<ChatRow>, ReadError> {
+        self.ask(move |connection| page(connection, workspace, &filter, (after, limit)))
+            .await
+    }
+}

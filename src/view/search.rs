@@ -1,0 +1,150 @@
+//! Full-text search: every word must be found somewhere in a ticket: in its subject or summary, in one of its messages,
+//! or in the name or identifier of its owner.
+
+use std::collections::{HashMap, HashSet};
+
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+use super::apply::workspace_word;
+use super::read::{all, bytes};
+use super::tickets::{CANDIDATE, Candidate, candidate};
+use crate::sqlite::ReadError;
+
+/// The most words of a search; the others are not looked at.
+pub const WORDS_MAX: usize = 8;
+/// The longest search, in bytes.
+pub const SEARCH_MAX_BYTES: usize = 256;
+/// Of a word, so many of the newest places are looked at.
+pub const HITS_MAX: usize = 10_000;
+/// From so many characters on, the beginning of a word is enough.
+const PREFIX_MIN_CHARS: usize = 3;
+
+/// What a search found: whole chats, and single tickets.
+#[derive(Debug, Default)]
+pub(super) struct Hits {
+    chats: HashSet<Uuid>,
+    tickets: HashMap<Uuid, HashSet<u32>>,
+}
+
+impl Hits {
+    /// Every ticket of these chats.
+    pub(super) fn of_chats(ids: &[Uuid]) -> Self {
+        Self {
+            chats: ids.iter().copied().collect(),
+            tickets: HashMap::new(),
+        }
+    }
+
+    /// Of both.
+    fn and(self, other: &Self) -> Self {
+        let mut both = Self {
+            chats: self.chats.intersection(&other.chats).copied().collect(),
+            tickets: HashMap::new(),
+        };
+        let pairs = [(&self, other), (other, &self)];
+        for (here, there) in pairs {
+            for (chat, numbers) in &here.tickets {
+                let in_chat = there.chats.contains(chat);
+                let there = there.tickets.get(chat);
+                let found = numbers
+                    .iter()
+                    .filter(|number| in_chat || there.is_some_and(|there| there.contains(number)));
+                let found: Vec<u32> = found.copied().collect();
+                if !found.is_empty() {
+                    both.tickets.entry(*chat).or_default().extend(found);
+                }
+            }
+        }
+        both
+    }
+
+    /// The tickets that were found, with all that filters look at.
+    pub(super) fn tickets(&self, connection: &Connection, workspace: Uuid) -> Result<Vec<Candidate>, ReadError> {
+        let mut found = Vec::new();
+        let of_chat = format!("{CANDIDATE} WHERE chat = ?1 AND workspace = ?2");
+        for chat in &self.chats {
+            let values = params![chat.as_bytes(), workspace.as_bytes()];
+            found.extend(all(connection, &of_chat, values, candidate)?);
+        }
+        let mut one = connection.prepare_cached(&format!(
+            "{CANDIDATE} WHERE chat = ?1 AND workspace = ?2 AND number = ?3"
+        ))?;
+        for (chat, numbers) in self.tickets.iter().filter(|(chat, _)| !self.chats.contains(chat)) {
+            for number in numbers {
+                let values = params![chat.as_bytes(), workspace.as_bytes(), number];
+                found.extend(one.query_row(values, candidate).optional()?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The chats that were found, or of which a ticket or message was.
+    pub(super) fn into_chats(self) -> HashSet<Uuid> {
+        let mut chats = self.chats;
+        chats.extend(self.tickets.into_keys());
+        chats
+    }
+}
+
+/// What a search finds in a workspace. Without a word in it, it finds nothing.
+pub(super) fn hits(connection: &Connection, workspace: Uuid, text: &str) -> Result<Hits, ReadError> {
+    let words = text
+        .split_whitespace()
+        .filter(|word| word.chars().any(char::is_alphanumeric));
+    let mut found: Option<Hits> = None;
+    for word in words.take(WORDS_MAX) {
+        let hits = word_hits(connection, workspace, word)?;
+        found = Some(match found {
+            Some(found) => found.and(&hits),
+            None => hits,
+        });
+    }
+    Ok(found.unwrap_or_default())
+}
+
+/// A word as the full-text index takes it: quoted, so that nothing in it is an operator.
+fn quoted(workspace: Uuid, word: &str) -> String {
+    let prefix = if word.chars().count() >= PREFIX_MIN_CHARS {
+        "*"
+    } else {
+        ""
+    };
+    let word = word.replace('\0', " ").replace('"', "\"\"");
+    format!(
+        "workspace : \"{}\" AND body : \"{word}\" {prefix}",
+        workspace_word(workspace)
+    )
+}
+
+fn word_hits(connection: &Connection, workspace: Uuid, word: &str) -> Result<Hits, ReadError> {
+    let mut hits = Hits::default();
+    let docs = all(
+        connection,
+        "SELECT rowid FROM words WHERE words MATCH ?1 ORDER BY rowid DESC LIMIT ?2",
+        params![quoted(workspace, word), i64::try_from(HITS_MAX).unwrap_or(i64::MAX)],
+        |row| row.get::<_, i64>(0),
+    )?;
+    let mut doc = connection.prepare_cached("SELECT chat, ticket, seq FROM doc WHERE id = ?1")?;
+    let mut message = connection.prepare_cached("SELECT ticket FROM message WHERE chat = ?1 AND seq = ?2")?;
+    for id in docs {
+        let found = doc.query_row([id], |row| Ok((bytes(row, 0)?, row.get(1)?, row.get(2)?)));
+        let Some((chat, ticket, seq)): Option<(Uuid, Option<u32>, Option<i64>)> = found.optional()? else {
+            continue;
+        };
+        let number = match (ticket, seq) {
+            (None, Some(seq)) => message
+                .query_row(params![chat.as_bytes(), seq], |row| row.get::<_, Option<u32>>(0))
+                .optional()?
+                .flatten(),
+            (ticket, _) => ticket,
+        };
+        match number {
+            Some(number) => drop(hits.tickets.entry(chat).or_default().insert(number)),
+            None if seq.is_none() => drop(hits.chats.insert(chat)),
+            // said while there was no ticket: it is the chat's alone
+            None => drop(hits.tickets.entry(chat).or_default()),
+        }
+    }
+    Ok(hits)
+}

@@ -1,0 +1,234 @@
+//! Counters that every change of a ticket keeps, and the same counted anew.
+
+use rusqlite::types::ToSql;
+use rusqlite::{Connection, Row, params, params_from_iter};
+use uuid::Uuid;
+
+use super::View;
+use super::read::{all, number};
+use crate::domain::{Millis, Status};
+use crate::sqlite::ReadError;
+
+/// Whose queue.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in the API")]
+pub struct StatsFilter {
+    pub channel_ids: Vec<Uuid>,
+    pub team_ids: Vec<Uuid>,
+    pub assignee_ids: Vec<Uuid>,
+}
+
+/// How many tickets are where; neither deleted ones nor those of removed chats.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueueStats {
+    /// Nobody works on them yet.
+    pub new: u64,
+    /// Somebody does.
+    pub active: u64,
+    /// They have ended.
+    pub inactive: u64,
+    /// Open and nobody's.
+    pub unassigned: u64,
+    /// Messages of owners since the last public answer, over all open tickets.
+    pub pending_messages: u64,
+    /// When the oldest new one was made.
+    pub oldest_new_at: Option<Millis>,
+}
+
+/// A growing WHERE with its values.
+struct Where {
+    sql: String,
+    values: Vec<Box<dyn ToSql>>,
+}
+
+impl Where {
+    fn new(workspace: Uuid) -> Self {
+        Self {
+            sql: "workspace = ?".into(),
+            values: vec![Box::new(*workspace.as_bytes())],
+        }
+    }
+
+    fn any(mut self, column: &str, ids: &[Uuid]) -> Self {
+        if !ids.is_empty() {
+            let mut marks = "?,".repeat(ids.len());
+            marks.pop();
+            for part in [" AND ", column, " IN (", &marks, ")"] {
+                self.sql.push_str(part);
+            }
+            for id in ids {
+                self.values.push(Box::new(*id.as_bytes()));
+            }
+        }
+        self
+    }
+}
+
+/// One counter.
+struct Counter {
+    channel: Vec<u8>,
+    team: Vec<u8>,
+    assigned: bool,
+    status: String,
+    tickets: u64,
+    pending: u64,
+}
+
+fn counter(row: &Row<'_>) -> rusqlite::Result<Counter> {
+    Ok(Counter {
+        channel: row.get(0)?,
+        team: row.get(1)?,
+        assigned: row.get(2)?,
+        status: row.get(3)?,
+        tickets: number(row, 4)?,
+        pending: number(row, 5)?,
+    })
+}
+
+pub(super) fn queue_stats(
+    connection: &Connection,
+    workspace: Uuid,
+    filter: &StatsFilter,
+) -> Result<QueueStats, ReadError> {
+    let wanted = Where::new(workspace)
+        .any("channel", &filter.channel_ids)
+        .any("team", &filter.team_ids)
+        .any("assignee", &filter.assignee_ids);
+    let sql = format!(
+        "SELECT channel, team, assignee <> x'', status, sum(tickets), sum(pending) FROM counter
+         WHERE {} GROUP BY 1, 2, 3, 4",
+        wanted.sql
+    );
+    let mut stats = QueueStats::default();
+    let mut oldest = connection.prepare_cached(
+        "SELECT min(opened_at) FROM ticket
+         WHERE workspace = ?1 AND channel = ?2 AND team IS ?3 AND status = 'NEW' AND removed = 0",
+    )?;
+    for counter in all(connection, &sql, params_from_iter(wanted.values), counter)? {
+        let add = |to: &mut u64, more: u64| *to = to.saturating_add(more);
+        if counter.status == Status::Inactive.name() {
+            add(&mut stats.inactive, counter.tickets);
+            continue;
+        }
+        add(&mut stats.pending_messages, counter.pending);
+        if !counter.assigned {
+            add(&mut stats.unassigned, counter.tickets);
+        }
+        if counter.status == Status::Active.name() {
+            add(&mut stats.active, counter.tickets);
+            continue;
+        }
+        add(&mut stats.new, counter.tickets);
+        if counter.tickets > 0 {
+            let team = (!counter.team.is_empty()).then_some(&counter.team);
+            let at = oldest.query_row(params![workspace.as_bytes(), counter.channel, team], |row| {
+                row.get::<_, Option<i64>>(0)
+            })?;
+            let both = [stats.oldest_new_at, at.map(i64::unsigned_abs)];
+            stats.oldest_new_at = both.into_iter().flatten().min();
+        }
+    }
+    Ok(stats)
+}
+
+/// How many tickets the counters know of a filter that names nothing but channels, teams, assignees and statuses.
+pub(super) fn counted(
+    connection: &Connection,
+    workspace: Uuid,
+    filter: &StatsFilter,
+    (assigned, statuses): (Option<bool>, &[Status]),
+) -> Result<u64, ReadError> {
+    let mut wanted = Where::new(workspace)
+        .any("channel", &filter.channel_ids)
+        .any("team", &filter.team_ids)
+        .any("assignee", &filter.assignee_ids);
+    if let Some(assigned) = assigned {
+        wanted.sql.push_str(" AND (assignee <> x'') = ?");
+        wanted.values.push(Box::new(assigned));
+    }
+    if !statuses.is_empty() {
+        let mut marks = "?,".repeat(statuses.len());
+        marks.pop();
+        for part in [" AND status IN (", &marks, ")"] {
+            wanted.sql.push_str(part);
+        }
+        for status in statuses {
+            wanted.values.push(Box::new(status.name()));
+        }
+    }
+    let sql = format!("SELECT coalesce(sum(tickets), 0) FROM counter WHERE {}", wanted.sql);
+    let mut statement = connection.prepare_cached(&sql)?;
+    Ok(statement.query_row(params_from_iter(wanted.values), |row| number(row, 0))?)
+}
+
+/// What the counters and the lists say and the tickets do not, in words; nothing where they agree.
+const RECOUNTS: [(&str, &str); 5] = [
+    (
+        "counters of tickets",
+        "SELECT count(*) FROM (
+           SELECT * FROM (SELECT workspace, channel, team, assignee, status, tickets, pending FROM counter
+                          WHERE (tickets, pending) <> (0, 0))
+           EXCEPT
+           SELECT workspace, channel, coalesce(team, x''), coalesce(assignee, x''), status, count(*), sum(pending)
+           FROM ticket WHERE removed = 0 AND reason <> 'DELETED' GROUP BY 1, 2, 3, 4, 5)",
+    ),
+    (
+        "tickets that the counters lack",
+        "SELECT count(*) FROM (
+           SELECT workspace, channel, coalesce(team, x''), coalesce(assignee, x''), status, count(*), sum(pending)
+           FROM ticket WHERE removed = 0 AND reason <> 'DELETED' GROUP BY 1, 2, 3, 4, 5
+           EXCEPT SELECT workspace, channel, team, assignee, status, tickets, pending FROM counter)",
+    ),
+    (
+        "lists whose number of tickets is wrong",
+        "SELECT count(*) FROM list WHERE tickets <> (SELECT count(*) FROM by_created WHERE list = list.id)
+           OR tickets <> (SELECT count(*) FROM by_updated WHERE list = list.id)
+           OR tickets <> (SELECT count(*) FROM by_waiting WHERE list = list.id)",
+    ),
+    (
+        "places of tickets under a wrong key",
+        "SELECT count(*) FROM by_created c JOIN ticket t ON t.id = c.ticket JOIN list l ON l.id = c.list
+         WHERE t.created_at <> c.at OR t.workspace <> l.workspace OR t.reason <> l.reason OR t.priority <> l.priority
+           OR t.removed <> l.removed OR instr(t.lists, unhex(printf('%016X', l.id))) = 0
+           OR NOT EXISTS (SELECT 1 FROM by_updated u WHERE (u.list, u.at, u.ticket) = (c.list, t.updated_at, t.id))
+           OR NOT EXISTS (SELECT 1 FROM by_waiting w WHERE (w.list, w.at, w.ticket) = (c.list, t.waiting, t.id))
+           OR NOT CASE l.dimension WHEN 0 THEN l.value = x'' WHEN 1 THEN l.value = t.channel
+                WHEN 2 THEN l.value = coalesce(t.assignee, x'') WHEN 3 THEN l.value = t.team
+                WHEN 4 THEN l.value = t.responder ELSE instr(t.tags, l.value) > 0 END",
+    ),
+    (
+        "places of tickets too few or too many",
+        "SELECT abs((SELECT count(*) FROM by_created) - (SELECT coalesce(sum(length(lists) / 8), 0) FROM ticket))
+           + (SELECT count(*) FROM ticket WHERE length(lists) / 8 <> 3 + (team IS NOT NULL) + (responder IS NOT NULL)
+                + length(tags) / 16)",
+    ),
+];
+
+impl View {
+    /// The counters.
+    ///
+    /// # Errors
+    /// What SQLite says; so for every question.
+    pub async fn queue_stats(&self, workspace: Uuid, filter: StatsFilter) -> Result<QueueStats, ReadError> {
+        self.ask(move |connection| queue_stats(connection, workspace, &filter))
+            .await
+    }
+
+    /// Counts anew what counters and lists keep, over all workspaces: what differs, and how often. It reads every ticket.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn recount(&self) -> Result<Vec<(&'static str, u64)>, ReadError> {
+        self.ask(|connection| {
+            let mut differences = Vec::new();
+            for (what, sql) in RECOUNTS {
+                let count = connection.query_row(sql, [], |row| number(row, 0))?;
+                if count > 0 {
+                    differences.push((what, count));
+                }
+            }
+            Ok(differences)
+        })
+        .await
+    }
+}
