@@ -1,5 +1,7 @@
 //! Lists of chats, the last active first.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
@@ -55,7 +57,7 @@ fn page(
     let place = |row: &ChatRow| (row.updated_at, row.id);
     let mut rows = Vec::new();
     if let Some(text) = &filter.search {
-        for id in search::hits(connection, workspace, text)?.into_chats() {
+        for id in search::chats(connection, workspace, text)? {
             let row = found(connection, workspace, id)?;
             rows.extend(row.filter(|row| {
                 row.removed_at.is_none()
@@ -65,7 +67,7 @@ fn page(
         }
     } else {
         let mut places = Vec::new();
-        for channel in &filter.channel_ids {
+        for channel in filter.channel_ids.iter().collect::<HashSet<_>>() {
             places.extend(of_channel(connection, (workspace, *channel), begin, limit)?);
         }
         places.sort_unstable_by(|one, other| other.cmp(one));

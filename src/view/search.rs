@@ -80,23 +80,41 @@ impl Hits {
     }
 
     /// The chats that were found, or of which a ticket or message was.
-    pub(super) fn into_chats(self) -> HashSet<Uuid> {
+    fn into_chats(self) -> HashSet<Uuid> {
         let mut chats = self.chats;
         chats.extend(self.tickets.into_keys());
         chats
     }
 }
 
-/// What a search finds in a workspace. Without a word in it, it finds nothing.
+/// The words of a search that are looked for. Without one, it finds nothing.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split_whitespace();
+    words
+        .filter(|word| word.chars().any(char::is_alphanumeric))
+        .take(WORDS_MAX)
+}
+
+/// The tickets in which every word is found.
 pub(super) fn hits(connection: &Connection, workspace: Uuid, text: &str) -> Result<Hits, ReadError> {
-    let words = text
-        .split_whitespace()
-        .filter(|word| word.chars().any(char::is_alphanumeric));
     let mut found: Option<Hits> = None;
-    for word in words.take(WORDS_MAX) {
+    for word in words(text) {
         let hits = word_hits(connection, workspace, word)?;
         found = Some(match found {
             Some(found) => found.and(&hits),
+            None => hits,
+        });
+    }
+    Ok(found.unwrap_or_default())
+}
+
+/// The chats in which every word is found.
+pub(super) fn chats(connection: &Connection, workspace: Uuid, text: &str) -> Result<HashSet<Uuid>, ReadError> {
+    let mut found: Option<HashSet<Uuid>> = None;
+    for word in words(text) {
+        let hits = word_hits(connection, workspace, word)?.into_chats();
+        found = Some(match found {
+            Some(found) => found.intersection(&hits).copied().collect(),
             None => hits,
         });
     }

@@ -43,6 +43,7 @@ mod decisions;
 mod earlier;
 mod hooks;
 mod lifecycle;
+mod lists;
 mod model;
 mod ordering;
 mod outside;

@@ -8,6 +8,7 @@ mod play;
 mod redis;
 mod socket;
 pub mod story;
+pub mod world;
 
 pub use app::{KEY, Process, TestApp, config, make_workspace, verify};
 pub use ask::{ask, code, types, wish};
