@@ -5,6 +5,7 @@ pub mod error;
 pub mod graphql;
 mod graphql_http;
 mod graphql_request;
+mod graphql_sse;
 mod graphql_ws;
 mod hooks;
 mod pages;
@@ -13,17 +14,23 @@ mod streams;
 
 pub use self::streams::Streams;
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use futures_util::FutureExt as _;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use self::auth::Authenticator;
 use self::graphql::SwitchboardSchema;
+use self::graphql_request::Prepared;
 use self::services::Services;
+use self::streams::Answer;
 
 /// The bounds of requests; `config/default.toml` describes them.
 #[derive(Clone, Debug, Deserialize)]
@@ -64,10 +71,26 @@ impl std::fmt::Debug for ApiState {
     }
 }
 
+impl ApiState {
+    /// What an operation gives; a query or a mutation gives one answer.
+    fn answers(&self, prepared: Prepared) -> BoxStream<'static, Answer> {
+        match prepared {
+            Prepared::Stream(source) => self.streams.subscribe(source).boxed(),
+            Prepared::Once { request, .. } => {
+                let schema = self.schema.clone();
+                let limit = Duration::from_millis(self.limits.execution_timeout_ms);
+                let answer = async move { graphql_request::execute(&schema, request, limit).await };
+                stream::once(answer.map(|response| Answer::of(response, true))).boxed()
+            }
+        }
+    }
+}
+
 /// Every route.
 pub fn app(state: ApiState) -> Router {
     Router::new()
         .merge(graphql_http::routes())
+        .merge(graphql_sse::routes())
         .merge(hooks::routes())
         .merge(pages::routes())
         .route("/healthz", get(|| async { "ok\n" }))

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::StatusCode;
+use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -163,6 +164,8 @@ impl Node {
                     .on_response(())
                     .on_failure(()),
             );
+        let silence = Duration::from_millis(config.api.socket_send_timeout_ms);
+        let listener = listener.tap_io(move |stream| prepare_stream(stream, silence));
         let serving = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned());
         let late = async {
             shutdown.cancelled().await;
@@ -182,5 +185,16 @@ impl Node {
         let _ = tokio::time::timeout(self.shutdown_timeout, self.tasks.wait()).await;
         self.services.live.view().close();
         self.store.close().await;
+    }
+}
+
+/// Small messages leave at once, and a peer that takes nothing for so long is cut off.
+fn prepare_stream(stream: &mut tokio::net::TcpStream, silence: Duration) {
+    let socket = socket2::SockRef::from(&*stream);
+    let prepared = socket.set_tcp_nodelay(true);
+    #[cfg(target_os = "linux")]
+    let prepared = prepared.and_then(|()| socket.set_tcp_user_timeout(Some(silence)));
+    if let Err(error) = prepared {
+        tracing::debug!(%error, "a connection keeps the system's settings");
     }
 }

@@ -31,7 +31,7 @@ use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use self::media::MediaType;
+pub(super) use self::media::MediaType;
 use super::ApiState;
 use super::auth::Principal;
 use super::graphql_request::{self as request, BAD_REQUEST, Parameters, Phase, Prepared, code_of, coded};
@@ -60,28 +60,31 @@ fn wants_socket(headers: &HeaderMap) -> bool {
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-/// Who asks comes first, so that a stranger learns nothing but that.
 async fn answer(state: &ApiState, parts: &Parts, body: Body, accepted: Option<MediaType>) -> Result<Response, Refusal> {
-    let principal = authenticate(state, &parts.headers)?;
-    if parts.method != Method::GET && parts.method != Method::POST {
-        return Err(Refusal::method("use POST, or GET for queries", "GET, POST"));
-    }
+    let (parameters, principal) = read(state, parts, body).await?;
     let media_type = accepted.ok_or_else(|| {
         let message = "the answer is application/graphql-response+json or application/json";
         Refusal::new(StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE", message)
     })?;
-    let parameters = if parts.method == Method::GET {
-        parameters_of_uri(&parts.uri)?
-    } else {
-        if !media::is_json(&parts.headers) {
-            let message = "the Content-Type must be application/json, in UTF-8";
-            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            return Err(Refusal::new(status, "UNSUPPORTED_MEDIA_TYPE", message));
-        }
-        let bytes = read_body(body, state.limits.graphql_body_max_bytes).await?;
-        parameters_of_body(&bytes)?
-    };
     run(state, parameters, principal, (&parts.method, media_type)).await
+}
+
+/// What a request asks for, and who asks. That comes first, so that a stranger learns nothing but that.
+pub(super) async fn read(state: &ApiState, parts: &Parts, body: Body) -> Result<(Parameters, Principal), Refusal> {
+    let principal = authenticate(state, &parts.headers)?;
+    if parts.method != Method::GET && parts.method != Method::POST {
+        return Err(Refusal::method("use POST, or GET for queries", "GET, POST"));
+    }
+    if parts.method == Method::GET {
+        return Ok((parameters_of_uri(&parts.uri)?, principal));
+    }
+    if !media::is_json(&parts.headers) {
+        let message = "the Content-Type must be application/json, in UTF-8";
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(Refusal::new(status, "UNSUPPORTED_MEDIA_TYPE", message));
+    }
+    let bytes = read_body(body, state.limits.graphql_body_max_bytes).await?;
+    Ok((parameters_of_body(&bytes)?, principal))
 }
 
 fn authenticate(state: &ApiState, headers: &HeaderMap) -> Result<Principal, Refusal> {
@@ -259,14 +262,14 @@ impl Payload<'_> {
 
 /// A request that did not come as far as GraphQL.
 #[derive(Debug)]
-struct Refusal {
+pub(super) struct Refusal {
     status: StatusCode,
     error: Box<ServerError>,
     header: Option<(HeaderName, &'static str)>,
 }
 
 impl Refusal {
-    fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
         let header = (status == StatusCode::UNAUTHORIZED).then_some((header::WWW_AUTHENTICATE, "Bearer"));
         Self {
             status,
@@ -279,7 +282,7 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, BAD_REQUEST, message)
     }
 
-    fn method(message: &str, allowed: &'static str) -> Self {
+    pub(super) fn method(message: &str, allowed: &'static str) -> Self {
         let status = StatusCode::METHOD_NOT_ALLOWED;
         Self {
             header: Some((header::ALLOW, allowed)),
@@ -287,7 +290,7 @@ impl Refusal {
         }
     }
 
-    fn into_response(self, media_type: MediaType) -> Response {
+    pub(super) fn into_response(self, media_type: MediaType) -> Response {
         let payload = Payload {
             errors: std::slice::from_ref(&*self.error),
             data: None,

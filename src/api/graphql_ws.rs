@@ -29,15 +29,15 @@ use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgr
 use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
-use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _, stream};
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use serde_json::{Map, Value as Json};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use self::message::{ClientMessage, Subscribe};
-use self::operations::{Answers, Operations, Step};
+use self::operations::{Operations, Step};
 use super::ApiState;
 use super::auth::Principal;
-use super::graphql_request::{self as request, Prepared, coded};
+use super::graphql_request::{self as request, coded};
 use super::streams::Answer;
 
 /// The subprotocol.
@@ -297,23 +297,11 @@ impl Session {
         }
         match request::prepare(parameters, &self.state.limits, principal) {
             Ok(prepared) => {
-                let answers = self.answers(prepared);
+                let answers = self.state.answers(prepared);
                 self.operations.start(&id, answers);
                 Ok(())
             }
             Err(error) => self.say(message::errors(&id, &[error])).await,
-        }
-    }
-
-    /// A query or a mutation is a stream of one answer.
-    fn answers(&self, prepared: Prepared) -> Answers {
-        match prepared {
-            Prepared::Stream(source) => self.state.streams.subscribe(source).boxed(),
-            Prepared::Once { request, .. } => {
-                let schema = self.state.schema.clone();
-                let limit = Duration::from_millis(self.state.limits.execution_timeout_ms);
-                stream::once(async move { Answer::of(request::execute(&schema, request, limit).await, true) }).boxed()
-            }
         }
     }
 

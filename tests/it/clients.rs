@@ -1,4 +1,4 @@
-//! Real clients, unmodified: npm graphql-ws, npm graphql-http's audits, PyPI gql, and a browser.
+//! Real clients, unmodified: npm graphql-ws and graphql-sse, npm graphql-http's audits, PyPI gql, and a browser.
 
 use std::process::Command;
 
@@ -22,6 +22,11 @@ async fn run(directory: &str, program: &str, arguments: &[&str]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn npm_graphql_ws_subscribes_and_resumes() {
     run("tests/clients", "node", &["graphql_ws_client.mjs"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn npm_graphql_sse_subscribes_and_resumes() {
+    run("tests/clients", "node", &["graphql_sse_client.mjs"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

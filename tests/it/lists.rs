@@ -32,10 +32,9 @@ struct Row<'a> {
 /// Lower case, without accents, in words.
 fn words(text: &str) -> Vec<String> {
     let plain = text.chars().flat_map(char::to_lowercase).map(|letter| match letter {
-        'é' | 'è' => 'e',
+        'é' | 'è' | 'ë' => 'e',
         'ï' => 'i',
         'ö' => 'o',
-        'ë' => 'e',
         'û' => 'u',
         other => other,
     });

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, header};
 
 /// How an answer is written; both are JSON, but they differ in what a status says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum MediaType {
+pub(in crate::api) enum MediaType {
     /// `application/graphql-response+json`.
     GraphqlResponse,
     /// `application/json`.

@@ -265,7 +265,7 @@ impl World {
     }
 
     fn text(&mut self) -> Content {
-        let words: Vec<&str> = (0..1 + self.dice.roll(3)).map(|_| self.dice.pick(&WORDS)).collect();
+        let words: Vec<&str> = (0..=self.dice.roll(3)).map(|_| self.dice.pick(&WORDS)).collect();
         Content {
             text: Some(words.join(" ")),
             attachments: Vec::new(),
