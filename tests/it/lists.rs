@@ -23,10 +23,10 @@ const ORDERS: [TicketOrder; 5] = [
 ];
 
 /// One ticket with its chat.
-struct Row<'a> {
-    chat_id: Uuid,
-    chat: &'a ChatModel,
-    ticket: &'a Ticket,
+pub struct Row<'a> {
+    pub chat_id: Uuid,
+    pub chat: &'a ChatModel,
+    pub ticket: &'a Ticket,
 }
 
 /// Lower case, without accents, in words.
@@ -78,7 +78,7 @@ fn is_found(row: &Row<'_>, search: &str) -> bool {
     })
 }
 
-fn matches(row: &Row<'_>, filter: &TicketFilter) -> bool {
+pub fn matches(row: &Row<'_>, filter: &TicketFilter) -> bool {
     let ticket = row.ticket;
     let any = |list: &[Uuid], id: Option<Uuid>| list.is_empty() || id.is_some_and(|id| list.contains(&id));
     let deleted = ticket.reason == Reason::Deleted && filter.reasons.is_empty();
@@ -100,7 +100,7 @@ fn matches(row: &Row<'_>, filter: &TicketFilter) -> bool {
         && filter.search.as_ref().is_none_or(|search| is_found(row, search))
 }
 
-fn sort(rows: &mut [&Row<'_>], order: TicketOrder) {
+pub fn sort(rows: &mut [&Row<'_>], order: TicketOrder) {
     let rank = |priority: Priority| match priority {
         Priority::Urgent => 0,
         Priority::High => 1,
@@ -236,7 +236,7 @@ async fn check_pages(
     assert_eq!(total.tickets, expected.len() as u64, "total {}", context());
 }
 
-fn stats(rows: &[Row<'_>], filter: &StatsFilter) -> QueueStats {
+pub fn stats(rows: &[Row<'_>], filter: &StatsFilter) -> QueueStats {
     let any = |list: &[Uuid], id: Option<Uuid>| list.is_empty() || id.is_some_and(|id| list.contains(&id));
     let counted = rows.iter().filter(|row| {
         !row.chat.removed

@@ -49,6 +49,7 @@ mod ordering;
 mod outside;
 mod patches;
 mod program;
+mod queues;
 mod races;
 mod responders;
 mod reviewed;
