@@ -14,6 +14,10 @@ use crate::config::Config;
 use crate::server::{Node, open_store};
 
 pub(super) async fn serve(config: Config, with_demo: bool) -> anyhow::Result<ExitCode> {
+    // every socket takes a file
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
     let parts = open_store(&config.store, &config.server.data_dir).await?;
     let node = Node::start(parts, Clock::default(), &config).await?;
     let key = bootstrap::first_key(&node, config.admin_key.as_ref()).await?;

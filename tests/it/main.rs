@@ -39,6 +39,7 @@ mod bad_input;
 mod clients;
 mod conversations;
 mod crash;
+mod crowd;
 mod decisions;
 mod earlier;
 mod hooks;

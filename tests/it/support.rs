@@ -13,7 +13,7 @@ pub mod world;
 pub use app::{KEY, Process, TestApp, config, make_workspace, verify};
 pub use ask::{ask, code, types, wish};
 pub use faulty::Faulty;
-pub use graphql::Client;
+pub use graphql::{Client, message};
 pub use play::{Play, says};
 pub use redis::Redis;
 pub use socket::{Frame, Socket};

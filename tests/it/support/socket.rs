@@ -68,11 +68,15 @@ impl Socket {
 
     /// The next frame that is not a ping, 30 seconds at most. A broken connection is a close with 1006.
     pub async fn next(&mut self) -> Frame {
+        let limit = Duration::from_secs(30);
+        tokio::time::timeout(limit, self.next_for_ever())
+            .await
+            .expect("a frame within 30 s")
+    }
+
+    async fn next_for_ever(&mut self) -> Frame {
         loop {
-            let frame = tokio::time::timeout(Duration::from_secs(30), self.0.next())
-                .await
-                .expect("a frame within 30 s");
-            match frame {
+            match self.0.next().await {
                 Some(Ok(Message::Text(text))) => {
                     let value: Value = serde_json::from_str(&text).unwrap();
                     if value["type"] != "ping" {

@@ -1,0 +1,380 @@
+//! Many subscribers at once: cut off, asleep, on two nodes with a short log, and some that never read.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use switchboard::live::Cursor;
+use switchboard::store::Heads;
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use crate::support::world::Dice;
+use crate::support::{Client, Frame, KEY, Process, Redis, Socket, TestApp};
+
+const SUBSCRIBERS: usize = 1_000;
+const CHATS: usize = 20;
+const MESSAGES: usize = 240;
+
+const ITEM: &str = "__typename ... on Event { cursor chatId chatSeq } ... on Gap { cursor }";
+const CHANGE: &str = "__typename ... on TicketChange { cursor event { chatId chatSeq } } ... on Gap { cursor }";
+
+/// What is subscribed to: the document, its field, and whether it sees an event.
+struct Kind {
+    document: String,
+    field: &'static str,
+    sees: fn(&str, bool) -> bool,
+}
+
+fn kinds() -> Vec<Kind> {
+    let kind = |field, arguments: &str, item: &str, sees| Kind {
+        document: format!("subscription($after: Cursor) {{ {field}(after: $after{arguments}) {{ {item} }} }}"),
+        field,
+        sees,
+    };
+    vec![
+        kind("events", "", ITEM, |_, _| true),
+        kind("events", ", types: [\"message.received\"]", ITEM, |name, _| {
+            name == "message.received"
+        }),
+        kind("ticketChanged", "", CHANGE, |_, has_ticket| has_ticket),
+        kind(
+            "ticketChanged",
+            ", filter: { statuses: [NEW, ACTIVE, INACTIVE] }",
+            CHANGE,
+            |_, has_ticket| has_ticket,
+        ),
+    ]
+}
+
+fn heads(cursor: &str) -> Heads {
+    match Cursor::decode(cursor).unwrap() {
+        Cursor::Heads(heads) => heads,
+        Cursor::Point { .. } => panic!("not the cursor of a stream"),
+    }
+}
+
+/// One record: its chat and place there, and its place in the logs.
+struct Known {
+    chat_id: Uuid,
+    seq: u64,
+    partition: usize,
+    position: u64,
+    name: &'static str,
+    has_ticket: bool,
+}
+
+/// What a subscriber has seen, and what a gap told it that it would not see.
+#[derive(Default)]
+struct Seen {
+    events: Vec<(Uuid, u64)>,
+    missed: Vec<(Heads, Heads)>,
+    connections: usize,
+}
+
+struct Places {
+    one: String,
+    other: OnceCell<String>,
+    start: String,
+    end: Uuid,
+}
+
+async fn subscribe(places: Arc<Places>, number: usize) -> Seen {
+    let kinds = kinds();
+    let kind = &kinds[number % kinds.len()];
+    let mut dice = Dice(0x1234_5678_9abc + number as u64 * 7_919);
+    let mut seen = Seen::default();
+    let mut after = places.start.clone();
+    // some come late, to the node that does not know the beginning
+    let is_late = number.is_multiple_of(10);
+    while is_late && places.other.get().is_none() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    loop {
+        let begins = is_late && seen.connections == 0;
+        let other = places.other.get().filter(|_| begins || dice.once_in(3));
+        let url = other.unwrap_or(&places.one);
+        seen.connections += 1;
+        let Some(mut socket) = Socket::try_connect(url, KEY).await else {
+            continue;
+        };
+        socket.subscribe("1", &kind.document, json!({ "after": after })).await;
+        for _ in 0..1 + dice.roll(120) {
+            if dice.once_in(60) {
+                tokio::time::sleep(Duration::from_millis(dice.roll(300) as u64)).await;
+            }
+            let Some(data) = socket.item().await else { break };
+            let item = &data[kind.field];
+            let cursor = item["cursor"].as_str().unwrap().to_owned();
+            if item["__typename"] == "Gap" {
+                assert!(other.is_some(), "the first node has seen everything: it has no gap");
+                seen.missed.push((heads(&after), heads(&cursor)));
+                after = cursor;
+                continue;
+            }
+            after = cursor;
+            let event = if item["event"].is_object() {
+                &item["event"]
+            } else {
+                item
+            };
+            let chat_id: Uuid = event["chatId"].as_str().unwrap_or_default().parse().unwrap_or_default();
+            seen.events.push((chat_id, event["chatSeq"].as_u64().unwrap()));
+            if chat_id == places.end && kind_ends(kind, event) {
+                return seen;
+            }
+        }
+    }
+}
+
+/// The last event of the last chat, for every kind: its message, the third of its three.
+fn kind_ends(_: &Kind, event: &Value) -> bool {
+    event["chatSeq"] == 3
+}
+
+async fn known(app: &TestApp, chats: &HashSet<Uuid>) -> Vec<Known> {
+    let mut all = Vec::new();
+    for chat_id in chats {
+        for record in app.node.store.history(*chat_id, 0, 10_000).await.unwrap() {
+            all.push(Known {
+                chat_id: *chat_id,
+                seq: record.event.seq,
+                partition: record.partition.into(),
+                position: record.position,
+                name: record.event.body.name(),
+                has_ticket: record.event.ticket.is_some(),
+            });
+        }
+    }
+    all
+}
+
+fn is_after(heads: &Heads, record: &Known) -> bool {
+    record.position > heads.positions[record.partition]
+}
+
+fn check(seen: &Seen, kind: &Kind, known: &[Known], start: &Heads) {
+    let mut last: BTreeMap<Uuid, u64> = BTreeMap::new();
+    for (chat_id, seq) in &seen.events {
+        let before = last.insert(*chat_id, *seq).unwrap_or(0);
+        assert!(before < *seq, "{chat_id}: {seq} after {before}");
+    }
+    let got: HashSet<(Uuid, u64)> = seen.events.iter().copied().collect();
+    for record in known {
+        let wanted = is_after(start, record) && (kind.sees)(record.name, record.has_ticket);
+        let told = |(from, to): &(Heads, Heads)| is_after(from, record) && !is_after(to, record);
+        let excused = seen.missed.iter().any(told);
+        let came = got.contains(&(record.chat_id, record.seq));
+        assert!(
+            came || excused || !wanted,
+            "{} {} was missed without a gap",
+            record.chat_id,
+            record.seq
+        );
+        assert!(wanted || !came, "{} {} is not of this kind", record.chat_id, record.seq);
+        assert!(
+            !(came && excused),
+            "{} {} came although a gap told otherwise",
+            record.chat_id,
+            record.seq
+        );
+    }
+}
+
+/// Says something until it is answered; beside a thousand subscribers that may take more than one try.
+async fn say(client: &Client, channel: &str, owner: &str, external_id: &str) -> Uuid {
+    loop {
+        if let Some(receipt) = client.try_say(channel, owner, external_id, "hello").await {
+            return receipt["chat"]["id"].as_str().unwrap().parse().unwrap();
+        }
+    }
+}
+
+async fn talk(client: &Client, channel: &str, from: usize, to: usize) -> HashSet<Uuid> {
+    let mut chats = HashSet::new();
+    for number in from..to {
+        let owner = format!("owner {}", number % CHATS);
+        chats.insert(say(client, channel, &owner, &format!("m{number}")).await);
+    }
+    chats
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_subscribers_miss_nothing_without_a_gap() {
+    rlimit::increase_nofile_limit(8_192).unwrap();
+    let redis = Redis::start();
+    let short = |config: &mut switchboard::config::Config| {
+        config.store.redis_partitions = 2;
+        config.store.log_retention_records = 8;
+    };
+    let one = TestApp::start_with(Some(&redis), short).await;
+    let client = one.client();
+    let channel = client.channel().await;
+    let mut first = Socket::connect(&one.url, KEY).await;
+    first
+        .subscribe("1", &kinds()[0].document, json!({ "after": null }))
+        .await;
+    let mut hello = 0;
+    let start = loop {
+        client.say(&channel, "first", &format!("f{hello}"), "hello").await;
+        hello += 1;
+        if let Ok(item) = tokio::time::timeout(Duration::from_millis(100), first.item()).await {
+            break item.unwrap()["events"]["cursor"].as_str().unwrap().to_owned();
+        }
+    };
+    drop(first);
+    let workspace = switchboard::domain::id::first_workspace();
+    let end = switchboard::domain::id::chat(workspace, channel.parse().unwrap(), "end");
+    let places = Arc::new(Places {
+        one: one.url.clone(),
+        other: OnceCell::new(),
+        start: start.clone(),
+        end,
+    });
+    let crowd: Vec<_> = (0..SUBSCRIBERS)
+        .map(|number| tokio::spawn(subscribe(Arc::clone(&places), number)))
+        .collect();
+    let mut chats = talk(&client, &channel, 0, MESSAGES / 2).await;
+    // begins after the logs let go of their beginning
+    let other = TestApp::start_with(Some(&redis), short).await;
+    places.other.set(other.url.clone()).unwrap();
+    chats.extend(talk(&client, &channel, MESSAGES / 2, MESSAGES).await);
+    say(&client, &channel, "end", "end").await;
+    chats.extend([
+        end,
+        switchboard::domain::id::chat(workspace, channel.parse().unwrap(), "first"),
+    ]);
+    let limit = Duration::from_secs(150);
+    let seen = tokio::time::timeout(limit, futures_util::future::join_all(crowd))
+        .await
+        .expect("all come to the end");
+    let (known, kinds, start) = (known(&one, &chats).await, kinds(), heads(&start));
+    let (mut gaps, mut cuts) = (0, 0);
+    for (number, seen) in seen.into_iter().enumerate() {
+        let seen = seen.unwrap();
+        gaps += seen.missed.len();
+        cuts += seen.connections - 1;
+        check(&seen, &kinds[number % kinds.len()], &known, &start);
+    }
+    assert!(cuts > SUBSCRIBERS, "{cuts} cuts");
+    assert!(
+        gaps >= SUBSCRIBERS / 10,
+        "nobody met the node that does not know the beginning"
+    );
+}
+
+/// Resident memory of a process, in KiB.
+fn resident_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// A socket that subscribes and never reads; its window is small.
+async fn never_reads(url: &str) -> tokio::net::TcpStream {
+    let address = url.trim_start_matches("http://").parse().unwrap();
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut stream = socket.connect(address).await.unwrap();
+    let upgrade = "GET /graphql HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+        sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        sec-websocket-protocol: graphql-transport-ws\r\n\r\n";
+    stream.write_all(upgrade.as_bytes()).await.unwrap();
+    let init = json!({ "type": "connection_init", "payload": { "authorization": KEY } });
+    let query = "subscription { events(types: [\"message.received\"]) { ... on Event { data } } }";
+    let payload = json!({ "query": query });
+    let subscribe = json!({ "id": "1", "type": "subscribe", "payload": payload });
+    for text in [init.to_string(), subscribe.to_string()] {
+        let length = text.len() as u16;
+        let mut frame = vec![0x81, 0x80 | 126, (length >> 8) as u8, length as u8, 0, 0, 0, 0];
+        frame.extend(text.as_bytes());
+        stream.write_all(&frame).await.unwrap();
+    }
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_hundred_that_never_read_go_and_harm_nobody() {
+    rlimit::increase_nofile_limit(8_192).unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let process = Process::start(data.path(), None).await;
+    let client = process.client();
+    let channel = client.channel().await;
+    let mut healthy = Vec::new();
+    for _ in 0..500 {
+        let mut socket = Socket::connect(&process.url, KEY).await;
+        socket
+            .subscribe("1", &kinds()[1].document, json!({ "after": null }))
+            .await;
+        healthy.push(socket);
+    }
+    // the last one is on when it hears something
+    let mut hello = 0;
+    while healthy[499].is_silent(200).await {
+        client.say(&channel, "first", &format!("f{hello}"), "hello").await;
+        hello += 1;
+    }
+    let chat = switchboard::domain::id::chat(
+        switchboard::domain::id::first_workspace(),
+        channel.parse().unwrap(),
+        "ada",
+    );
+    let healthy: Vec<_> = healthy
+        .into_iter()
+        .map(|socket| tokio::spawn(read_to_the_end(socket, chat)))
+        .collect();
+    let before = resident_kib(process.pid());
+    let mut silent = Vec::new();
+    for _ in 0..500 {
+        silent.push(never_reads(&process.url).await);
+    }
+    let text = "x".repeat(16_000);
+    let begin = Instant::now();
+    let mut sent = 0;
+    let mut most = 0;
+    while begin.elapsed() < Duration::from_secs(25) {
+        let input = crate::support::message(&channel, "ada", &format!("m{sent}"), &text);
+        client.ingest(input).await;
+        sent += 1;
+        most = most.max(resident_kib(process.pid()).saturating_sub(before));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(most / 500 <= 320, "{} KiB each", most / 500);
+    let mut gone = 0;
+    for stream in &silent {
+        // a reset, or a byte stream that ends, is seen without reading it all
+        let mut bytes = [0_u8; 65_536];
+        let ended = tokio::time::timeout(Duration::from_secs(5), async {
+            loop {
+                stream.readable().await.unwrap();
+                match stream.try_read(&mut bytes) {
+                    Ok(0) | Err(_) => return,
+                    Ok(_) => {}
+                }
+            }
+        });
+        gone += usize::from(ended.await.is_ok());
+    }
+    assert_eq!(gone, 500, "the server let go of {gone}");
+    client.say(&channel, "ada", "end", "end").await;
+    for healthy in healthy {
+        assert_eq!(healthy.await.unwrap(), sent + 1);
+    }
+}
+
+/// How many messages of a chat a subscriber saw, until nothing came for a while; in order.
+async fn read_to_the_end(mut socket: Socket, chat: Uuid) -> usize {
+    let (mut count, mut last) = (0, 0);
+    while let Ok(Frame::Json(frame)) = tokio::time::timeout(Duration::from_secs(15), socket.next()).await {
+        let event = &frame["payload"]["data"]["events"];
+        assert_eq!(event["__typename"], "Event", "{frame:#}");
+        if event["chatId"] == chat.to_string() {
+            let seq = event["chatSeq"].as_u64().unwrap();
+            assert!(seq > last);
+            (count, last) = (count + 1, seq);
+        }
+    }
+    count
+}
