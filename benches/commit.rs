@@ -23,7 +23,7 @@ use std::time::Instant;
 use futures_util::stream::{self, StreamExt as _};
 use rusqlite::{Connection, params};
 use support::{Redis, at_least, commits, setting};
-use switchboard::domain::{EventBody, id};
+use switchboard::domain::id;
 use switchboard::sqlite::{Durability, open_writer};
 use switchboard::store::redis::{RedisOptions, RedisStore};
 use switchboard::store::sqlite::SqliteStore;
@@ -186,30 +186,35 @@ async fn sqlite(rounds: &Rounds) {
     );
 }
 
-/// The same rows, by prepared statements in transactions of [`GROUP`] messages.
+/// The same rows, by prepared statements in transactions of [`GROUP`] messages; those of the view by its own code.
 fn bare_loop(path: &std::path::Path, rounds: &Rounds) -> f64 {
     let prepare = SqliteStore::open(path, View::prepare_embedded, View::projection()).unwrap();
     let runtime = tokio::runtime::Handle::current();
     tokio::task::block_in_place(|| runtime.block_on(prepare.close()));
     let mut connection = open_writer(path, Durability::Full).unwrap();
+    let mut projection = View::projection();
     let mut start = Instant::now();
-    let mut position = 0_i64;
+    let mut position = 0_u64;
     for (number, round) in rounds.iter().enumerate() {
         if number == 1 {
             start = Instant::now();
         }
         for group in round.chunks(GROUP) {
             let transaction = connection.transaction().unwrap();
+            let mut written = Vec::new();
             for commit in group {
+                let first = position + 1;
                 insert(&transaction, commit, &mut position);
+                written.extend((first..).zip(&commit.events).map(|(at, event)| (0, at, event)));
             }
+            projection(&transaction, &written).unwrap();
             transaction.commit().unwrap();
         }
     }
     per_second(rounds, start)
 }
 
-fn insert(connection: &Connection, commit: &Commit, position: &mut i64) {
+fn insert(connection: &Connection, commit: &Commit, position: &mut u64) {
     let id = commit.aggregate_id.as_bytes();
     let run = |sql: &str, params: &[&dyn rusqlite::ToSql]| {
         connection.prepare_cached(sql).unwrap().execute(params).unwrap();
@@ -219,51 +224,30 @@ fn insert(connection: &Connection, commit: &Commit, position: &mut i64) {
         let workspace = event.workspace_id.as_bytes();
         run(
             "INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![*position, id, event.seq as i64, workspace, event.body.name(), body],
+            params![
+                *position as i64,
+                id,
+                event.seq as i64,
+                workspace,
+                event.body.name(),
+                body
+            ],
         );
-        if let EventBody::MessageReceived { message } = &event.body {
-            let text = serde_json::to_string(message).unwrap();
-            run(
-                "INSERT INTO message (chat, seq, ticket, body) VALUES (?1, ?2, 1, ?3)",
-                params![id, event.seq as i64, text],
-            );
-        }
-        if let EventBody::ChatCreated { .. } = &event.body {
-            run(
-                "INSERT INTO chat VALUES (?1, ?2, ?2, '', '', '', 0, 1, 0, 1, 1, 1, 1)",
-                params![id, workspace],
-            );
-        }
     }
-    let last = commit.events.last().unwrap();
     run(
-        "INSERT INTO aggregate VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO UPDATE SET version = ?2, last_position = ?3, snapshot = ?4",
-        params![id, commit.expected_version as i64 + 1, *position, commit.snapshot],
+        "INSERT INTO aggregate VALUES (?1, ?2, ?3, ?4, NULL)
+         ON CONFLICT (id) DO UPDATE SET version = ?2, last_position = ?3, snapshot = ?4",
+        params![
+            id,
+            commit.expected_version as i64 + 1,
+            *position as i64,
+            commit.snapshot
+        ],
     );
     for key in &commit.keys {
         run(
             "INSERT INTO seen VALUES (?1, ?2, ?3, ?4)",
-            params![id, key.key, *position, key.receipt],
+            params![id, key.key, *position as i64, key.receipt],
         );
     }
-    run(
-        "UPDATE chat SET version = ?2, seq = ?3, updated_at = ?4 WHERE id = ?1",
-        params![id, last.version as i64, last.seq as i64, last.at as i64],
-    );
-    let ticket = last.ticket.as_ref().unwrap();
-    run(
-        "INSERT INTO ticket VALUES (?1, ?2, ?3, ?4, ?2, ?5, ?6, NULL, ?7, ?8, ?9)
-         ON CONFLICT (id) DO UPDATE SET status = ?5, reason = ?6, updated_at = ?8, body = ?9",
-        params![
-            ticket.id.as_bytes(),
-            last.workspace_id.as_bytes(),
-            id,
-            ticket.number,
-            ticket.status().name(),
-            ticket.reason.name(),
-            ticket.created_at as i64,
-            ticket.updated_at as i64,
-            serde_json::to_string(ticket).unwrap(),
-        ],
-    );
 }

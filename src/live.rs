@@ -19,6 +19,7 @@ pub use topic::{EventFilter, Topic};
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -80,6 +81,8 @@ struct Shared {
     ring: RwLock<VecDeque<Arc<Published>>>,
     hub: Hub,
     settings: ArcSwap<Settings>,
+    /// They could not be read when they changed.
+    settings_are_stale: AtomicBool,
 }
 
 impl Live {
@@ -100,6 +103,7 @@ impl Live {
                 ring: RwLock::new(VecDeque::with_capacity(RING_MAX)),
                 hub,
                 settings: ArcSwap::from_pointee(settings),
+                settings_are_stale: AtomicBool::new(false),
             }),
         })
     }
@@ -125,6 +129,12 @@ impl Live {
     #[must_use]
     pub fn applied(&self) -> Applied {
         self.shared.applied.borrow().clone()
+    }
+
+    /// Waits until the view answers, if it is being built.
+    pub async fn ready(&self) {
+        let mut applied = self.shared.applied.subscribe();
+        let _ = applied.wait_for(|applied| applied.ready).await;
     }
 
     /// Waits until this node has taken in a record, `timeout` at most; says whether it has.

@@ -56,6 +56,9 @@ pub enum ReadError {
     /// Stored JSON does not read.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
+    /// It would look at more than it may.
+    #[error("too much to look at: name less, or a narrower time")]
+    TooMuch,
     /// The thread that read is gone.
     #[error("the read was cut off")]
     CutOff,

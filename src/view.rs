@@ -35,7 +35,7 @@ use crate::store::{Heads, Record};
 
 /// How many reads may run at once.
 const READERS: usize = 8;
-/// How many reads of those who follow the log may run at once.
+/// How many reads of those who follow the log, and how many of live queues, may run at once.
 const FOLLOWERS: usize = 4;
 
 /// A record with its place in this node's own order over all logs.
@@ -55,6 +55,8 @@ pub struct View {
     reads: ReadPool,
     /// For those who follow the log.
     follows: ReadPool,
+    /// For live queues.
+    queues: ReadPool,
     /// None where the store's writer does the writing.
     writer: Option<Arc<Mutex<Connection>>>,
 }
@@ -66,6 +68,7 @@ impl View {
         Self {
             reads: ReadPool::new(path, READERS),
             follows: ReadPool::new(path, FOLLOWERS),
+            queues: ReadPool::new(path, FOLLOWERS),
             writer: None,
         }
     }
@@ -98,6 +101,7 @@ impl View {
         Ok(Self {
             reads: ReadPool::new(path, READERS),
             follows: ReadPool::new(path, FOLLOWERS),
+            queues: ReadPool::new(path, FOLLOWERS),
             writer: Some(Arc::new(Mutex::new(writer))),
         })
     }
@@ -193,5 +197,6 @@ impl View {
     pub fn close(&self) {
         self.reads.close();
         self.follows.close();
+        self.queues.close();
     }
 }

@@ -121,6 +121,9 @@ impl From<StoreError> for ApiError {
 
 impl From<ReadError> for ApiError {
     fn from(error: ReadError) -> Self {
+        if let ReadError::TooMuch = error {
+            return Self::new("FILTER_TOO_BROAD", error.to_string());
+        }
         tracing::error!(%error, "the view cannot be read");
         Self::new("INTERNAL", "the view cannot be read")
     }

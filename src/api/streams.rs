@@ -26,6 +26,9 @@ use super::graphql::subscription::track::{Item, Kind, Track};
 use super::graphql_request::{self as request, Phase};
 use crate::live::{Live, Place};
 
+/// How often a subscriber joins a group anew that ends without a word.
+const REJOINS_MAX: u32 = 3;
+
 /// What a subscription gives.
 #[derive(Clone, Debug)]
 pub(super) enum Answer {
@@ -104,6 +107,8 @@ struct Subscriber {
     /// What it has been given.
     place: Place,
     mode: Mode,
+    /// How often its group ended before it gave anything.
+    rejoins: u32,
 }
 
 impl Streams {
@@ -133,6 +138,7 @@ impl Streams {
             streams: self.clone(),
             source: Arc::new(source),
             mode,
+            rejoins: 0,
         };
         stream::unfold(subscriber, |mut subscriber| async move {
             let answer = subscriber.next().await?;
@@ -253,20 +259,28 @@ impl Subscriber {
                         return answer;
                     }
                 }
-                Mode::With(member) => match member.next(self.place.ordinal).await {
-                    Taken::Answer(answer, place) => {
-                        self.place = place.unwrap_or_else(|| std::mem::take(&mut self.place));
-                        if matches!(answer, Answer::Refused(_)) {
-                            self.mode = Mode::Ended;
+                Mode::With(member) => {
+                    let had_taken = member.has_taken();
+                    match member.next(&self.place).await {
+                        Taken::Answer(answer, place) => {
+                            self.place = place.unwrap_or_else(|| std::mem::take(&mut self.place));
+                            if matches!(answer, Answer::Refused(_)) {
+                                self.mode = Mode::Ended;
+                            }
+                            return Some(answer);
                         }
-                        return Some(answer);
+                        Taken::Behind => {
+                            let track = Track::beginning_at(self.place.clone());
+                            self.mode = Mode::Alone(self.streams.alone(&self.source, track));
+                        }
+                        // it ended between two who joined it
+                        Taken::Nothing if !had_taken && self.rejoins < REJOINS_MAX => {
+                            self.rejoins = self.rejoins.saturating_add(1);
+                            self.mode = Mode::Joining;
+                        }
+                        Taken::Nothing => self.mode = Mode::Ended,
                     }
-                    Taken::Behind => {
-                        let track = Track::beginning_at(self.place.clone());
-                        self.mode = Mode::Alone(self.streams.alone(&self.source, track));
-                    }
-                    Taken::Nothing => self.mode = Mode::Ended,
-                },
+                }
             }
         }
     }
@@ -304,7 +318,7 @@ impl Subscriber {
             Ok(Some(response)) => {
                 let answer = Answer::of(response, !private.is_begun);
                 private.is_begun = true;
-                if let Some(Item::Entry(place) | Item::Gap(place)) = track.item() {
+                if let Some(Item::Entry(place)) = track.item() {
                     self.place = place;
                 }
                 if matches!(answer, Answer::Refused(_)) {

@@ -1,6 +1,7 @@
 //! The one task that takes in the logs.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -81,6 +82,9 @@ pub(super) async fn run(shared: &Arc<Shared>, stop: &CancellationToken) {
 }
 
 async fn step(shared: &Shared, target: &mut Option<Heads>) -> Result<(), LiveError> {
+    if shared.settings_are_stale.load(Ordering::Acquire) {
+        refresh_settings(shared).await?;
+    }
     let applied = shared.applied.borrow().clone();
     if !applied.ready && target.is_none() {
         *target = Some(shared.store.heads().await?);
@@ -139,7 +143,10 @@ async fn publish(shared: &Shared, entries: Vec<Entry>, heads: Heads) -> Result<(
         .iter()
         .any(|entry| entry.record.event.body.scope() == Scope::Workspace)
     {
-        refresh_settings(shared).await?;
+        shared.settings_are_stale.store(true, Ordering::Release);
+        if let Err(error) = refresh_settings(shared).await {
+            tracing::warn!(%error, "the settings cannot be read; trying again");
+        }
     }
     let last = entries.last().map(|entry| entry.ordinal);
     let mut after = shared.hub.now().1;
@@ -171,6 +178,7 @@ async fn publish(shared: &Shared, entries: Vec<Entry>, heads: Heads) -> Result<(
 async fn refresh_settings(shared: &Shared) -> Result<(), LiveError> {
     let settings = Settings::new(shared.view.settings().await?);
     shared.settings.store(Arc::new(settings));
+    shared.settings_are_stale.store(false, Ordering::Release);
     Ok(())
 }
 

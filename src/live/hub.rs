@@ -70,8 +70,12 @@ impl Slot {
         self.news.notify_one();
     }
 
-    fn miss(&self) {
-        self.inner.lock().missed = true;
+    /// The order began anew, and this is its last entry.
+    fn miss(&self, last: u64) {
+        let mut inner = self.inner.lock();
+        inner.missed = true;
+        inner.last = last;
+        drop(inner);
         self.news.notify_one();
     }
 
@@ -117,10 +121,11 @@ impl Hub {
 
     /// The order of this node began anew: everybody looks where they are.
     pub(super) fn begin_anew(&self, ordinal: u64, heads: Heads) {
-        self.begin(ordinal, heads);
-        let state = self.state.lock();
+        let mut state = self.state.lock();
+        state.ordinal = ordinal;
+        state.heads = heads;
         for slot in state.index.values().flat_map(BTreeMap::values) {
-            slot.miss();
+            slot.miss(ordinal);
         }
     }
 

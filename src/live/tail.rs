@@ -245,6 +245,11 @@ impl Tail {
             self.pass_over().await;
         }
         let now = self.applied.borrow_and_update().clone();
+        if !now.ready {
+            // what is being built is in no order
+            let changed = self.applied.changed().await;
+            return Ok(changed.map_or(Read::End, |()| Read::Again));
+        }
         if now.heads.epoch != self.place.heads.epoch || is_behind(&self.place.heads, &now.floor) {
             let other_epoch = now.heads.epoch != self.place.heads.epoch;
             self.gap = Some(if other_epoch { EPOCH } else { TRIMMED });
@@ -254,6 +259,9 @@ impl Tail {
             };
         } else if now.ordinal > self.place.ordinal {
             self.waiting = self.read(now.ordinal).await?.into_iter();
+            if self.waiting.len() == 0 && self.applied.changed().await.is_err() {
+                return Ok(Read::End);
+            }
         } else {
             self.join();
             if matches!(self.filed, Filed::Not(_)) && self.applied.changed().await.is_err() {

@@ -33,8 +33,10 @@ pub enum Topic {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Key {
     Any,
-    /// Something that may change many tickets at once.
-    Sweep,
+    /// A chat was removed or brought back, with all its tickets.
+    Removal,
+    /// A chat has another responder, and so have all its tickets.
+    OtherResponder,
     Type(&'static str),
     Chat(Uuid),
     Ticket(Uuid),
@@ -103,7 +105,10 @@ impl Topic {
             Self::Tickets(filter) => filter_keys(filter),
             Self::Queue(filter) => {
                 let mut keys = filter_keys(filter);
-                keys.push(Key::Sweep);
+                keys.push(Key::Removal);
+                if !filter.responder_ids.is_empty() {
+                    keys.push(Key::OtherResponder);
+                }
                 keys
             }
             Self::Stats(filter) => {
@@ -114,7 +119,7 @@ impl Topic {
                     ..TicketFilter::default()
                 };
                 let mut keys = filter_keys(&filter);
-                keys.push(Key::Sweep);
+                keys.push(Key::Removal);
                 keys
             }
         }
@@ -129,17 +134,19 @@ impl Topic {
                 (Some(ticket), Some(at)) => filter.matches(ticket, at),
                 _ => false,
             },
-            Self::Queue(_) | Self::Stats(_) => event.ticket.is_some() || is_sweep(event),
+            Self::Queue(_) | Self::Stats(_) => event.ticket.is_some() || sweep(event).is_some(),
         }
     }
 }
 
-/// Whether an event may change tickets that it does not bring along.
-fn is_sweep(event: &Event) -> bool {
-    matches!(
-        event.body,
-        EventBody::ChatRemoved {} | EventBody::ChatRestored {} | EventBody::ChatResponderChanged { .. }
-    )
+/// How an event may change tickets that it does not bring along.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others change one ticket at most")]
+fn sweep(event: &Event) -> Option<Key> {
+    match event.body {
+        EventBody::ChatRemoved {} | EventBody::ChatRestored {} => Some(Key::Removal),
+        EventBody::ChatResponderChanged { .. } => Some(Key::OtherResponder),
+        _ => None,
+    }
 }
 
 /// What an entry is found by: what its ticket is now, and what it was before.
@@ -152,9 +159,7 @@ pub(super) fn keys_of(entry: &Entry) -> Vec<Key> {
         keys.push(Key::Channel(at.channel_id));
         keys.extend(at.responder_id.map(Key::Responder));
     }
-    if is_sweep(event) {
-        keys.push(Key::Sweep);
-    }
+    keys.extend(sweep(event));
     if let Some(ticket) = &event.ticket {
         keys.push(Key::Assignee(ticket.assignee_id));
         keys.push(Key::Team(ticket.team_id));

@@ -110,7 +110,7 @@ impl SqliteStore {
 fn unreadable(error: ReadError) -> StoreError {
     match error {
         ReadError::Json(error) => StoreError::Corrupt(error.to_string()),
-        ReadError::Sqlite(_) | ReadError::CutOff => StoreError::Unavailable(error.to_string()),
+        ReadError::Sqlite(_) | ReadError::CutOff | ReadError::TooMuch => StoreError::Unavailable(error.to_string()),
     }
 }
 

@@ -164,8 +164,13 @@ fn apply_chat(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
             set("UPDATE chat SET owned = ?2 WHERE id = ?1", owns)?;
             set("UPDATE chat SET responder_epoch = ?2 WHERE id = ?1", epoch)?;
             let responder_id = to.as_ref().map(|to| to.id.as_bytes());
-            set("UPDATE chat SET responder_id = ?2 WHERE id = ?1", &responder_id)?;
-            place::place_chat(connection, event)
+            let changed = connection
+                .prepare_cached("UPDATE chat SET responder_id = ?2 WHERE id = ?1 AND responder_id IS NOT ?2")?
+                .execute(params![chat, responder_id])?;
+            if changed > 0 {
+                place::place_chat(connection, event)?;
+            }
+            Ok(())
         }
         EventBody::ChatOwnerBlocked {} => set("UPDATE chat SET blocked = ?2 WHERE id = ?1", &true),
         EventBody::ChatOwnerUnblocked {} => set("UPDATE chat SET blocked = ?2 WHERE id = ?1", &false),

@@ -54,15 +54,14 @@ impl View {
     /// What SQLite says.
     pub async fn queue(&self, question: QueueQuestion) -> Result<QueueState, ReadError> {
         let is_embedded = self.is_embedded();
-        self.ask_live(move |connection| {
-            let moment = connection.unchecked_transaction()?;
+        self.ask_for_queue(move |moment| {
             let range = Range::Forward {
                 after: None,
                 limit: question.first,
             };
             let (workspace, order) = (question.workspace_id, question.order);
             let tickets = match &question.filter {
-                Some(filter) => ticket_page(&moment, workspace, filter, order, &range)?.items,
+                Some(filter) => ticket_page(moment, workspace, filter, order, &range)?.items,
                 None => Vec::new(),
             };
             let mut read = moment.prepare_cached("SELECT chat, body FROM ticket WHERE id = ?1 AND workspace = ?2")?;
@@ -73,15 +72,15 @@ impl View {
                     others.extend(row.optional()?);
                 }
             }
-            let stats = queue_stats(&moment, workspace, &question.stats)?;
-            let ordinal = last_ordinal(&moment)?;
+            let stats = queue_stats(moment, workspace, &question.stats)?;
+            let ordinal = last_ordinal(moment)?;
             let heads = if is_embedded {
                 Some(Heads {
                     epoch: question.epoch,
                     positions: vec![ordinal],
                 })
             } else {
-                read_heads(&moment, "heads")?
+                read_heads(moment, "heads")?
             };
             Ok(QueueState {
                 tickets,

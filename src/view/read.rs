@@ -231,13 +231,22 @@ fn seq_range(range: &Range<u64>) -> (i64, i64, &'static str, i64) {
     }
 }
 
+/// All that a question reads is as of one moment.
+fn at_one_moment<T>(
+    connection: &Connection,
+    ask: impl FnOnce(&Connection) -> Result<T, ReadError>,
+) -> Result<T, ReadError> {
+    let moment = connection.unchecked_transaction()?;
+    ask(&moment)
+}
+
 impl View {
     pub(super) async fn ask<T, F>(&self, ask: F) -> Result<T, ReadError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
     {
-        self.reads.read(ask).await
+        self.reads.read(|connection| at_one_moment(connection, ask)).await
     }
 
     /// For those who follow the log: questions of clients do not hold them up.
@@ -246,7 +255,16 @@ impl View {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
     {
-        self.follows.read(ask).await
+        self.follows.read(|connection| at_one_moment(connection, ask)).await
+    }
+
+    /// For live queues: they hold up neither questions nor those who follow the log.
+    pub(super) async fn ask_for_queue<T, F>(&self, ask: F) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
+    {
+        self.queues.read(|connection| at_one_moment(connection, ask)).await
     }
 
     /// Chats of a workspace by id; unknown ones are left out.

@@ -16,6 +16,9 @@ use crate::sqlite::ReadError;
 /// The most values of one part of a filter.
 pub const FILTER_VALUES_MAX: usize = 500;
 
+/// A page that is not full after so many tickets were looked at is given up.
+const LOOK_MAX: u64 = 100_000;
+
 /// Added to the key of what comes after everything without it: a time in milliseconds is below until the year 10889.
 const AFTER_ALL: u64 = 1 << 48;
 
@@ -135,6 +138,28 @@ impl TicketFilter {
             responder_id: candidate.responder_id,
         };
         in_sight && self.matches(ticket, at)
+    }
+
+    /// Whether nothing matches from a place on, by the times that the filter names.
+    fn is_past(&self, order: TicketOrder, is_backward: bool, at: i64) -> bool {
+        let at = at.unsigned_abs();
+        let (after, before) = (self.created_after.unwrap_or(0), self.created_before.unwrap_or(u64::MAX));
+        match (order, order.is_ascending() != is_backward) {
+            // nothing changes before it is made
+            (TicketOrder::UpdatedDesc | TicketOrder::CreatedDesc | TicketOrder::CreatedAsc, false) => at <= after,
+            (TicketOrder::CreatedDesc | TicketOrder::CreatedAsc, true) => at >= before,
+            _ => false,
+        }
+    }
+
+    /// Where a walk by creation may begin, by the times that the filter names.
+    fn begin(&self, order: TicketOrder, is_backward: bool) -> Option<TicketKey> {
+        let key = |at, id| Some(TicketKey { at, id });
+        match (order, order.is_ascending() != is_backward) {
+            (TicketOrder::CreatedDesc | TicketOrder::CreatedAsc, true) => key(self.created_after?, Uuid::max()),
+            (TicketOrder::CreatedDesc | TicketOrder::CreatedAsc, false) => key(self.created_before?, Uuid::nil()),
+            _ => None,
+        }
     }
 
     /// Whether a list holds tickets of a wanted reason, priority and visibility.
@@ -323,12 +348,28 @@ pub(super) fn ticket_page(
         sorted(few, (order, is_backward), key, wanted)
     } else {
         let plan = Plan::new(connection, workspace, filter)?;
-        let mut walk = Walk::new(connection, &plan.lists, (order, is_backward), key);
+        let begin = filter.begin(order, is_backward);
+        let ascending = order.is_ascending() != is_backward;
+        let further = [key, begin].into_iter().flatten();
+        let from = if ascending {
+            further.max_by_key(|key| (key.at, key.id))
+        } else {
+            further.min_by_key(|key| (key.at, key.id))
+        };
+        let mut walk = Walk::new(connection, &plan.lists, (order, is_backward), from);
         let mut read = connection.prepare_cached(&format!("{CANDIDATE} WHERE id = ?1 AND workspace = ?2"))?;
         let mut rows = Vec::with_capacity(wanted);
+        let mut looked_at = 0_u64;
         while rows.len() < wanted
-            && let Some((_, id)) = walk.next()?
+            && let Some((at, id)) = walk.next()?
         {
+            if filter.is_past(order, is_backward, at) {
+                break;
+            }
+            looked_at = looked_at.saturating_add(1);
+            if looked_at > LOOK_MAX {
+                return Err(ReadError::TooMuch);
+            }
             let found = read
                 .query_row(params![id, workspace.as_bytes()], candidate)
                 .optional()?;

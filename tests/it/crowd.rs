@@ -101,7 +101,7 @@ async fn subscribe(places: Arc<Places>, number: usize) -> Seen {
             continue;
         };
         socket.subscribe("1", &kind.document, json!({ "after": after })).await;
-        for _ in 0..1 + dice.roll(120) {
+        for _ in 0..=dice.roll(120) {
             if dice.once_in(60) {
                 tokio::time::sleep(Duration::from_millis(dice.roll(300) as u64)).await;
             }
@@ -288,7 +288,7 @@ async fn never_reads(url: &str) -> tokio::net::TcpStream {
     let subscribe = json!({ "id": "1", "type": "subscribe", "payload": payload });
     for text in [init.to_string(), subscribe.to_string()] {
         let length = text.len() as u16;
-        let mut frame = vec![0x81, 0x80 | 126, (length >> 8) as u8, length as u8, 0, 0, 0, 0];
+        let mut frame = vec![0x81, 0xfe, (length >> 8) as u8, length as u8, 0, 0, 0, 0];
         frame.extend(text.as_bytes());
         stream.write_all(&frame).await.unwrap();
     }
@@ -345,7 +345,7 @@ async fn five_hundred_that_never_read_go_and_harm_nobody() {
     let mut gone = 0;
     for stream in &silent {
         // a reset, or a byte stream that ends, is seen without reading it all
-        let mut bytes = [0_u8; 65_536];
+        let mut bytes = vec![0_u8; 65_536];
         let ended = tokio::time::timeout(Duration::from_secs(5), async {
             loop {
                 stream.readable().await.unwrap();

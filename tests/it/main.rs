@@ -43,6 +43,7 @@ mod crowd;
 mod decisions;
 mod earlier;
 mod hooks;
+mod isolation;
 mod lifecycle;
 mod lists;
 mod model;

@@ -119,7 +119,7 @@ pub struct TicketFilterInput {
     pub unassigned: Option<bool>,
     /// Of any of these teams.
     pub team_ids: Option<Vec<Uuid>>,
-    /// In chats whose responder is any of these.
+    /// In chats whose responder is any of these, as it is when the ticket is looked at.
     pub responder_ids: Option<Vec<Uuid>>,
     /// With any of these tags.
     pub tag_ids: Option<Vec<Uuid>>,

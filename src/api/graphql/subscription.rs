@@ -112,7 +112,7 @@ async fn log<T: Send + 'static>(
                     Err(error) => return Some((Err(ApiError::from(error).into_graphql()), None)),
                     Ok(None) => return None,
                     Ok(Some(Step::Gap(place, reason))) => {
-                        (make(Err(gap(place.heads.clone(), reason))), Item::Gap(place))
+                        (make(Err(gap(place.heads.clone(), reason))), Item::Entry(place))
                     }
                     Ok(Some(Step::Event(event, place))) => (make(Ok((event, place.heads.clone()))), Item::Entry(place)),
                 };

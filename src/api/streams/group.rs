@@ -44,8 +44,8 @@ struct State {
 struct Waiting {
     answer: Answer,
     place: Option<Place>,
-    /// It goes to everybody, wherever they are.
-    is_gap: bool,
+    /// Whoever takes it begins with a snapshot again.
+    is_break: bool,
     /// How many members have not taken it.
     untaken: usize,
 }
@@ -62,9 +62,10 @@ impl Waiting {
         }
     }
 
-    /// Whether it leads past an entry.
-    fn leads_past(&self, ordinal: u64) -> bool {
-        self.is_gap || self.place.as_ref().is_none_or(|place| place.ordinal > ordinal)
+    /// Whether it leads past a place, or into another life of the logs.
+    fn leads_past(&self, place: &Place) -> bool {
+        let own = self.place.as_ref();
+        own.is_none_or(|own| own.heads.epoch != place.heads.epoch || own.ordinal > place.ordinal)
     }
 }
 
@@ -139,15 +140,15 @@ impl Group {
                 state.newest = Some((answer, next));
             }
             (Answer::Payload(_), item) => {
-                let is_gap = matches!(item, Some(Item::Gap(_)));
+                let is_break = matches!(item, Some(Item::Break));
                 let place = match item {
-                    Some(Item::Entry(place) | Item::Gap(place)) => Some(place),
+                    Some(Item::Entry(place)) => Some(place),
                     _ => None,
                 };
                 let waiting = Waiting {
                     answer,
                     place,
-                    is_gap,
+                    is_break,
                     untaken: state.members,
                 };
                 state.newest = None;
@@ -197,6 +198,7 @@ impl Group {
             version: self.version.subscribe(),
             group: self,
             next,
+            has_taken: false,
             has_state: false,
             newest_taken: None,
         }
@@ -219,6 +221,8 @@ pub(super) struct Member {
     version: watch::Receiver<u64>,
     /// The number of the answer that it takes next.
     next: u64,
+    /// It has taken something.
+    has_taken: bool,
     /// It has the state that changes begin from.
     has_state: bool,
     /// The newest state that it has, where each takes the place of the one before.
@@ -232,6 +236,11 @@ enum Look {
 }
 
 impl Member {
+    /// Whether it has taken anything.
+    pub(super) fn has_taken(&self) -> bool {
+        self.has_taken
+    }
+
     /// Waits until the group has begun; whether it can give all that follows a place.
     pub(super) async fn begin(&mut self, place: &Place) -> bool {
         loop {
@@ -246,18 +255,14 @@ impl Member {
                         if epoch != place.heads.epoch || ordinal > place.ordinal {
                             return false;
                         }
-                        let (next, first) = (self.next, state.first);
                         // what it had not joined yet when it was given
-                        let missed = state.waiting.iter_mut().enumerate().filter(|(index, waiting)| {
-                            let number = first.saturating_add(u64::try_from(*index).unwrap_or(u64::MAX));
-                            number < next && waiting.leads_past(place.ordinal)
-                        });
-                        let mut begin = next;
-                        for (index, waiting) in missed {
+                        let joined = usize::try_from(self.next.saturating_sub(state.first)).unwrap_or(usize::MAX);
+                        let missed = state.waiting.iter().take(joined);
+                        let passed = missed.take_while(|waiting| !waiting.leads_past(place)).count();
+                        for waiting in state.waiting.iter_mut().take(joined).skip(passed) {
                             waiting.untaken = waiting.untaken.saturating_add(1);
-                            begin = begin.min(first.saturating_add(u64::try_from(index).unwrap_or(u64::MAX)));
                         }
-                        self.next = begin;
+                        self.next = state.first.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX));
                         return true;
                     }
                     Some(Kind::Changes | Kind::Newest) => return true,
@@ -269,12 +274,15 @@ impl Member {
         }
     }
 
-    /// The next answer that leads past an entry.
-    pub(super) async fn next(&mut self, past: u64) -> Taken {
+    /// The next answer that leads past a place.
+    pub(super) async fn next(&mut self, past: &Place) -> Taken {
         loop {
             self.version.borrow_and_update();
             match self.look(past) {
-                Look::Taken(taken) => return taken,
+                Look::Taken(taken) => {
+                    self.has_taken = true;
+                    return taken;
+                }
                 Look::Wait => {}
                 Look::Ask => self.group.asked.notify_one(),
             }
@@ -284,7 +292,7 @@ impl Member {
         }
     }
 
-    fn look(&mut self, past: u64) -> Look {
+    fn look(&mut self, past: &Place) -> Look {
         let group = Arc::clone(&self.group);
         let mut state = group.state.lock();
         let kind = state.kind;
@@ -306,7 +314,7 @@ impl Member {
                         self.has_state = true;
                         Look::Taken(Taken::Answer(answer, None))
                     }
-                    _ if state.is_over => Look::Taken(end(&mut state)),
+                    _ if state.is_over => Look::Taken(end(&state)),
                     _ => Look::Ask,
                 };
             }
@@ -320,6 +328,7 @@ impl Member {
         while let Some(waiting) = state.at(self.next) {
             self.next = self.next.saturating_add(1);
             waiting.untaken = waiting.untaken.saturating_sub(1);
+            self.has_state = self.has_state && !waiting.is_break;
             let found = waiting
                 .leads_past(past)
                 .then(|| (waiting.answer.clone(), waiting.place.clone()));
@@ -332,7 +341,7 @@ impl Member {
             state.trim();
         }
         if state.is_over {
-            return Look::Taken(end(&mut state));
+            return Look::Taken(end(&state));
         }
         Look::Wait
     }
@@ -349,7 +358,7 @@ impl Member {
     }
 }
 
-fn end(state: &mut State) -> Taken {
+fn end(state: &State) -> Taken {
     match &state.last_words {
         Some(answer) => Taken::Answer(answer.clone(), None),
         None => Taken::Nothing,

@@ -60,10 +60,18 @@ pub(in crate::api) fn variable_of_after(operation: &OperationDefinition) -> Resu
         Ok::<_, std::convert::Infallible>(Value::Null)
     });
     Ok(match (variable, literal) {
+        (Some(name), _) if has_default(operation, &name) => After::Literal,
         (Some(name), _) => After::Variable(name),
         (None, Ok(Value::Null)) => After::Absent,
         (None, _) => After::Literal,
     })
+}
+
+/// A default is in the document, as a literal is.
+fn has_default(operation: &OperationDefinition, name: &Name) -> bool {
+    let definitions = operation.variable_definitions.iter().map(|definition| &definition.node);
+    let mut of_name = definitions.filter(|definition| definition.name.node == *name);
+    of_name.any(|definition| definition.default_value.is_some())
 }
 
 impl Source {

@@ -19,6 +19,7 @@ use crate::api::graphql::scalar::{CursorText, int};
 use crate::api::graphql::ticket::Ticket;
 use crate::domain::Rejection;
 use crate::live::{Cursor, Live, Signal, Topic};
+use crate::sqlite::ReadError;
 use crate::view::page::{PAGE_DEFAULT, PAGE_MAX};
 use crate::view::{QueueQuestion, QueueState, StatsFilter, TicketFilter, TicketOrder, TicketRow};
 
@@ -34,7 +35,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 pub struct QueueSnapshot {
     /// The first ones, in order.
     pub tickets: Vec<Ticket>,
-    /// The counters.
+    /// The counters of the channels and teams that the filter names.
     pub stats: QueueStats,
     /// As of which moment.
     pub cursor: CursorText,
@@ -60,7 +61,7 @@ pub struct QueueChange {
     pub ticket: Ticket,
     /// Where to put it, from 0, after it was taken out of the list; null for one that leaves.
     pub index: Option<i32>,
-    /// The counters.
+    /// The counters, as of this change; the subscription `queueStats` tells of those that change no ticket here.
     pub stats: QueueStats,
     /// As of which moment. Changes of the same moment have the same cursor; the list is whole again after the last.
     pub cursor: CursorText,
@@ -167,8 +168,9 @@ impl Watch {
         false
     }
 
-    async fn look(&mut self) -> QueueState {
+    async fn look(&mut self) -> std::result::Result<QueueState, ReadError> {
         loop {
+            self.live.ready().await;
             // what came until here is seen by the read that follows
             let _ = self.signal.take();
             self.looked_at = Some(Instant::now());
@@ -180,7 +182,7 @@ impl Watch {
                 .map(|row| row.ticket.id)
                 .collect();
             match self.live.view().queue(self.question.clone()).await {
-                Ok(state) => return state,
+                done @ (Ok(_) | Err(ReadError::TooMuch)) => return done,
                 Err(error) => {
                     tracing::warn!(%error, "a queue cannot be read; trying again");
                     tokio::time::sleep(RETRY_AFTER).await;
@@ -189,15 +191,18 @@ impl Watch {
         }
     }
 
-    async fn next_item(&mut self) -> QueueItem {
+    async fn next_item(&mut self) -> std::result::Result<QueueItem, ReadError> {
         loop {
             if let Some(item) = self.given.pop_front() {
-                let is_change = matches!(item, QueueItem::QueueChange(_) | QueueItem::Gap(_));
-                self.track.gives(if is_change { Item::Change } else { Item::Snapshot });
-                return item;
+                self.track.gives(match item {
+                    QueueItem::QueueSnapshot(_) => Item::Snapshot,
+                    QueueItem::QueueChange(_) => Item::Change,
+                    QueueItem::Gap(_) => Item::Break,
+                });
+                return Ok(item);
             }
             let Some(state) = &self.state else {
-                let state = self.look().await;
+                let state = self.look().await?;
                 self.given.push_back(snapshot(&state));
                 self.state = Some(state);
                 continue;
@@ -207,7 +212,7 @@ impl Watch {
                 continue;
             }
             if self.wait(LOOK_EVERY, true).await {
-                let now = self.look().await;
+                let now = self.look().await?;
                 self.give(now);
             }
         }
@@ -237,16 +242,16 @@ impl Watch {
         self.state = Some(now);
     }
 
-    async fn next_stats(&mut self) -> QueueStats {
+    async fn next_stats(&mut self) -> std::result::Result<QueueStats, ReadError> {
         loop {
             if self.state.is_none() || self.wait(STATS_EVERY, false).await {
-                let now = self.look().await;
+                let now = self.look().await?;
                 let is_news = self.state.as_ref().is_none_or(|before| before.stats != now.stats);
                 let stats = QueueStats::from(&now);
                 self.state = Some(now);
                 if is_news {
                     self.track.gives(Item::Snapshot);
-                    return stats;
+                    return Ok(stats);
                 }
             }
         }
@@ -280,9 +285,12 @@ pub(super) fn queue(
     };
     let watch = Watch::new(ctx, Topic::Queue(filter), question)?;
     watch.track.open(Kind::Changes, None);
-    Ok(stream::unfold(watch, |mut watch| async {
-        let item = watch.next_item().await;
-        Some((Ok(item), watch))
+    Ok(stream::unfold(Some(watch), |watch| async {
+        let mut watch = watch?;
+        Some(match watch.next_item().await {
+            Ok(item) => (Ok(item), Some(watch)),
+            Err(error) => (Err(ApiError::from(error).into_graphql()), None),
+        })
     }))
 }
 
@@ -293,8 +301,11 @@ pub(super) fn queue_stats(
     let question = question(ctx, stats.clone())?;
     let watch = Watch::new(ctx, Topic::Stats(stats), question)?;
     watch.track.open(Kind::Newest, None);
-    Ok(stream::unfold(watch, |mut watch| async {
-        let stats = watch.next_stats().await;
-        Some((Ok(stats), watch))
+    Ok(stream::unfold(Some(watch), |watch| async {
+        let mut watch = watch?;
+        Some(match watch.next_stats().await {
+            Ok(stats) => (Ok(stats), Some(watch)),
+            Err(error) => (Err(ApiError::from(error).into_graphql()), None),
+        })
     }))
 }

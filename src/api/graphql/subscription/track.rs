@@ -22,14 +22,14 @@ pub(crate) enum Kind {
 /// What an answer is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Item {
-    /// Of the log, up to here.
+    /// Of the log, or a gap in it, up to here.
     Entry(Place),
-    /// What was missed; it goes on from here.
-    Gap(Place),
     /// The whole state.
     Snapshot,
     /// What changed.
     Change,
+    /// What is known is void: a snapshot follows.
+    Break,
 }
 
 /// One execution.

@@ -1,0 +1,449 @@
+//! Subscriptions: deliveries against a bare broadcast of the same bytes by the same WebSocket crate, what an event costs
+//! beside subscriptions that it does not match, memory of idle ones, and sockets that never read beside healthy ones.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::assigning_clones,
+    clippy::duration_suboptimal_units,
+    clippy::disallowed_methods,
+    reason = "benches fail by panicking and measure with the clock"
+)]
+
+mod support;
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::ws::{Message as Sent, Utf8Bytes, WebSocketUpgrade};
+use axum::routing::any;
+use axum::serve::ListenerExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use support::{at_least, at_most, free_port, resident_bytes, setting};
+use tokio::net::TcpStream;
+use tokio::sync::broadcast;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+const KEY: &str = "bench-key-0123456789abcdef0123456789abcdef";
+const EVENTS: &str = "subscription { events(types: [\"message.received\"]) { ... on Event { id cursor type at chatId chatSeq \
+    actor { kind id name } data } } }";
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+fn main() {
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    if std::env::args().any(|argument| argument == "bare") {
+        runtime.block_on(bare_server());
+        return;
+    }
+    runtime.block_on(async {
+        equal().await;
+        others().await;
+        queues().await;
+        silent().await;
+        idle().await;
+    });
+}
+
+/// CPU seconds of a process, user and system.
+fn cpu_seconds(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+}
+
+struct Server {
+    url: String,
+    child: Child,
+    _data: tempfile::TempDir,
+    http: reqwest::Client,
+    channel: String,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    async fn start() -> Self {
+        let (port, data) = (free_port(), tempfile::tempdir().unwrap());
+        let child = Command::new(env!("CARGO_BIN_EXE_switchboard"))
+            .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"])
+            .arg(data.path())
+            .env("SWITCHBOARD_ADMIN_KEY", KEY)
+            .env("SWITCHBOARD_LOG__FILTER", "error")
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut server = Self {
+            url: format!("http://127.0.0.1:{port}"),
+            child,
+            _data: data,
+            http: reqwest::Client::new(),
+            channel: String::new(),
+        };
+        let ready = format!("{}/readyz", server.url);
+        while !server
+            .http
+            .get(&ready)
+            .send()
+            .await
+            .is_ok_and(|answer| answer.status().is_success())
+        {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let made = server.ask(
+            "mutation { createChannel(input: { type: API, name: \"bench\" }) { id } }",
+            json!({}),
+        );
+        server.channel = made.await["createChannel"]["id"].as_str().unwrap().to_owned();
+        server
+    }
+
+    async fn ask(&self, query: &str, variables: Value) -> Value {
+        let request = self.http.post(format!("{}/graphql", self.url)).bearer_auth(KEY);
+        let answer = request
+            .json(&json!({ "query": query, "variables": variables }))
+            .send()
+            .await
+            .unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        assert!(answer["errors"].is_null(), "{answer}");
+        answer["data"].clone()
+    }
+
+    async fn say(&self, owner: usize, number: usize) {
+        let input = json!({ "channelId": self.channel, "externalId": format!("m{owner}-{number}"),
+            "owner": { "externalId": format!("owner {owner}") }, "text": "Hello, where is my order?" });
+        let query = "mutation($input: MessageInput!) { ingestMessage(input: $input) { cursor } }";
+        self.ask(query, json!({ "input": input })).await;
+    }
+
+    async fn socket(&self) -> Socket {
+        let url = format!("{}/graphql", self.url.replace("http://", "ws://"));
+        let mut request = url.into_client_request().unwrap();
+        let headers = request.headers_mut();
+        headers.insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
+        let mut socket = connect_async(request).await.unwrap().0;
+        let init = json!({ "type": "connection_init", "payload": { "authorization": KEY } });
+        socket.send(Message::text(init.to_string())).await.unwrap();
+        let _ = socket.next().await.unwrap().unwrap();
+        socket
+    }
+
+    fn cpu(&self) -> f64 {
+        cpu_seconds(self.child.id())
+    }
+}
+
+async fn subscribe(socket: &mut Socket, id: usize, query: &str) {
+    let frame = json!({ "id": id.to_string(), "type": "subscribe", "payload": { "query": query } });
+    socket.send(Message::text(frame.to_string())).await.unwrap();
+}
+
+/// Counts what comes.
+fn count(mut socket: Socket, came: Arc<AtomicUsize>) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = socket.next().await {
+            if message.is_text() {
+                came.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    })
+}
+
+async fn until(came: &AtomicUsize, wanted: usize) {
+    let limit = Instant::now() + Duration::from_secs(120);
+    while came.load(Ordering::Relaxed) < wanted {
+        assert!(Instant::now() < limit, "{} of {wanted}", came.load(Ordering::Relaxed));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// The crowd's sockets, all subscribed to the same and heard of.
+async fn crowd(server: &Server, size: usize) -> (Arc<AtomicUsize>, Vec<tokio::task::JoinHandle<()>>) {
+    let came = Arc::new(AtomicUsize::new(0));
+    let mut tasks = Vec::new();
+    for _ in 0..size {
+        let mut socket = server.socket().await;
+        subscribe(&mut socket, 1, EVENTS).await;
+        tasks.push(count(socket, Arc::clone(&came)));
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    server.say(0, 0).await;
+    until(&came, size).await;
+    (came, tasks)
+}
+
+/// One message every so often, so that both servers are paced alike.
+const PACE: Duration = Duration::from_millis(4);
+
+async fn equal() {
+    let (sockets, messages) = (setting("SOCKETS", 500), setting("MESSAGES", 1_000));
+    let server = Server::start().await;
+    let (came, _tasks) = crowd(&server, sockets).await;
+    let before = (server.cpu(), came.load(Ordering::Relaxed));
+    let mut pace = tokio::time::interval(PACE);
+    for number in 1..=messages {
+        pace.tick().await;
+        server.say(number % 50, number).await;
+    }
+    until(&came, before.1 + sockets * messages).await;
+    let ours = (sockets * messages) as f64 / (server.cpu() - before.0);
+    let bytes = sample(&server).await;
+    drop(server);
+    let bare = bare(sockets, messages, bytes).await;
+    println!(
+        "deliveries per CPU-second to {sockets} sockets, {bytes} bytes each: {ours:.0}, a bare broadcast {bare:.0}"
+    );
+    at_least(
+        "equal subscriptions: deliveries per CPU-second / bare broadcast",
+        ours / bare,
+        0.7,
+    );
+}
+
+/// How long a message is on the wire.
+async fn sample(server: &Server) -> usize {
+    let mut socket = server.socket().await;
+    subscribe(&mut socket, 1, EVENTS).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    server.say(7, 9_999_999).await;
+    loop {
+        if let Message::Text(text) = socket.next().await.unwrap().unwrap() {
+            return text.len();
+        }
+    }
+}
+
+/// Every line on standard input is sent to everybody; then it says how much CPU it took.
+async fn bare_server() {
+    let (lines, _) = broadcast::channel::<Utf8Bytes>(1_024);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    println!("{}", listener.local_addr().unwrap().port());
+    let sender = lines.clone();
+    let upgrade = move |upgrade: WebSocketUpgrade| async move {
+        let mut lines = sender.subscribe();
+        upgrade
+            .read_buffer_size(8_192)
+            .write_buffer_size(32_768)
+            .on_upgrade(async move |mut socket| {
+                while let Ok(line) = lines.recv().await {
+                    if socket.send(Sent::Text(line)).await.is_err() {
+                        return;
+                    }
+                }
+            })
+    };
+    let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/", any(upgrade))).await });
+    tokio::task::spawn_blocking(move || {
+        for line in std::io::stdin().lock().lines() {
+            let _ = lines.send(line.unwrap().into());
+        }
+    })
+    .await
+    .unwrap();
+}
+
+async fn bare(sockets: usize, messages: usize, bytes: usize) -> f64 {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .arg("bare")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut port = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut port)
+        .unwrap();
+    let came = Arc::new(AtomicUsize::new(0));
+    for _ in 0..sockets {
+        let socket = connect_async(format!("ws://127.0.0.1:{}/", port.trim()))
+            .await
+            .unwrap()
+            .0;
+        count(socket, Arc::clone(&came));
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut input = child.stdin.take().unwrap();
+    let line = "x".repeat(bytes) + "\n";
+    let before = cpu_seconds(child.id());
+    let mut pace = tokio::time::interval(PACE);
+    for _ in 0..messages {
+        pace.tick().await;
+        input.write_all(line.as_bytes()).unwrap();
+    }
+    until(&came, sockets * messages).await;
+    let took = cpu_seconds(child.id()) - before;
+    drop(input);
+    let _ = child.wait();
+    (sockets * messages) as f64 / took
+}
+
+/// CPU milliseconds an event, with so many messages.
+async fn cost(server: &Server, (came, each): (&AtomicUsize, usize), (owners, from): (usize, usize)) -> f64 {
+    let messages = setting("MESSAGES", 1_000);
+    let before = (server.cpu(), came.load(Ordering::Relaxed));
+    let mut pace = tokio::time::interval(PACE);
+    for number in 0..messages {
+        pace.tick().await;
+        server.say(number % owners, from + number).await;
+    }
+    until(came, before.1 + each * messages).await;
+    (server.cpu() - before.0) * 1e3 / messages as f64
+}
+
+/// Sockets with fifty subscriptions each.
+async fn many(server: &Server, count_of: usize, query: impl Fn(usize) -> String) -> Vec<Socket> {
+    let mut sockets = Vec::new();
+    for first in (0..count_of).step_by(50) {
+        let mut socket = server.socket().await;
+        for number in first..(first + 50).min(count_of) {
+            subscribe(&mut socket, number, &query(number)).await;
+        }
+        sockets.push(socket);
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    sockets
+}
+
+async fn others() {
+    let server = Server::start().await;
+    let (came, _tasks) = crowd(&server, 100).await;
+    let alone = cost(&server, (&came, 100), (50, 1)).await;
+    let others = setting("OTHERS", 10_000);
+    let foreign = |number: usize| {
+        let id = uuid::Uuid::from_u128(number as u128 + 1);
+        format!("subscription {{ events(chatId: \"{id}\") {{ ... on Event {{ id }} }} }}")
+    };
+    let _others = many(&server, others, foreign).await;
+    let beside = cost(&server, (&came, 100), (50, 100_000)).await;
+    println!("CPU an event: {alone:.3} ms alone, {beside:.3} ms beside {others} others");
+    at_most(
+        "an event beside others that it does not match / alone",
+        beside / alone,
+        1.1,
+    );
+}
+
+/// Distinct queues, of which each event matches one.
+async fn queues() {
+    let mut costs = Vec::new();
+    for size in [100, setting("QUEUES", 10_000)] {
+        let server = Server::start().await;
+        let workspace = switchboard::domain::id::first_workspace();
+        let channel = server.channel.parse().unwrap();
+        let query = |number: usize| {
+            let chat = switchboard::domain::id::chat(workspace, channel, &format!("owner {number}"));
+            format!(
+                "subscription {{ queue(filter: {{ chatIds: [\"{chat}\"] }}, first: 10) {{ __typename
+                   ... on QueueChange {{ kind ticket {{ id version }} cursor }} }} }}"
+            )
+        };
+        let sockets = many(&server, size, query).await;
+        let came = Arc::new(AtomicUsize::new(0));
+        let tasks: Vec<_> = sockets
+            .into_iter()
+            .map(|socket| count(socket, Arc::clone(&came)))
+            .collect();
+        until(&came, size).await;
+        // each owner once, then each again: no two changes of one queue within its pause
+        costs.push(cost(&server, (&came, 1), (100, 1)).await);
+        drop(tasks);
+    }
+    println!(
+        "CPU an event: {:.3} ms with 100 distinct queues, {:.3} ms with many",
+        costs[0], costs[1]
+    );
+    at_most(
+        "an event with 10,000 distinct queues / with 100",
+        costs[1] / costs[0],
+        2.0,
+    );
+}
+
+/// Sockets that never read beside healthy ones: how long a message takes to all of these.
+async fn silent() {
+    let server = Server::start().await;
+    let (came, _tasks) = crowd(&server, 500).await;
+    let mut times = Vec::new();
+    let mut silent = Vec::new();
+    for round in 0..2 {
+        let mut each = Vec::new();
+        for number in 0..300 {
+            let wanted = came.load(Ordering::Relaxed) + 500;
+            let start = Instant::now();
+            server.say(number % 50, 1 + round * 1_000 + number).await;
+            while came.load(Ordering::Relaxed) < wanted {
+                tokio::time::sleep(Duration::from_micros(200)).await;
+            }
+            each.push(start.elapsed().as_secs_f64());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        each.sort_by(f64::total_cmp);
+        times.push(each[each.len() / 2]);
+        if round == 0 {
+            for _ in 0..500 {
+                let mut socket = server.socket().await;
+                let query = "subscription { events { ... on Event { id data patch { value } } } }";
+                subscribe(&mut socket, 1, query).await;
+                silent.push(socket);
+            }
+        }
+    }
+    println!(
+        "a message to 500 healthy sockets, median: {:.2} ms, beside 500 silent ones {:.2} ms",
+        times[0] * 1e3,
+        times[1] * 1e3
+    );
+    at_most(
+        "healthy sockets beside as many that never read / alone",
+        times[1] / times[0],
+        1.1,
+    );
+}
+
+async fn idle() {
+    let size = setting("IDLE", 9_000);
+    for (what, distinct) in [("equal", false), ("distinct", true)] {
+        let server = Server::start().await;
+        let mut sockets = Vec::new();
+        for _ in 0..50 {
+            sockets.push(server.socket().await);
+        }
+        let pid = server.child.id().to_string();
+        let before = resident_bytes(&pid);
+        for number in 0..size {
+            let mut socket = server.socket().await;
+            let id = uuid::Uuid::from_u128(if distinct { number as u128 + 1 } else { 1 });
+            let query =
+                format!("subscription {{ ticketChanged(filter: {{ assigneeIds: [\"{id}\"] }}) {{ __typename }} }}");
+            subscribe(&mut socket, 1, &query).await;
+            sockets.push(socket);
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let each = (resident_bytes(&pid) - before) / size as f64 / 1024.0;
+        at_most(&format!("KiB of an idle subscriber of {size} {what} ones"), each, 20.0);
+    }
+}

@@ -1,0 +1,407 @@
+//! The view: pages of every order and filter with few and with many tickets, counters, and how fast it takes in records
+//! against how fast Redis commits them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::format_collect,
+    clippy::too_many_lines,
+    reason = "benches fail by panicking and measure with the clock"
+)]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::stream::{self, StreamExt as _};
+use support::{NOW, Redis, at_least, at_most, commits, setting};
+use switchboard::domain::event::{Cause, Profile};
+use switchboard::domain::{Actor, Event, EventBody, Owner, Priority, Reason, Status, Ticket, id};
+use switchboard::store::redis::{RedisOptions, RedisStore};
+use switchboard::store::{Outcome, Record, Store};
+use switchboard::view::page::{Range, TicketKey};
+use switchboard::view::{StatsFilter, TicketFilter, TicketOrder, View};
+use uuid::Uuid;
+
+/// Tickets of one chat.
+const TICKETS: u32 = 10;
+const BATCH: usize = 4_096;
+
+const ORDERS: [TicketOrder; 5] = [
+    TicketOrder::UpdatedDesc,
+    TicketOrder::CreatedDesc,
+    TicketOrder::CreatedAsc,
+    TicketOrder::WaitingLongest,
+    TicketOrder::Priority,
+];
+
+fn main() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        keeping_up().await;
+        pages().await;
+    });
+}
+
+fn known(name: &str, number: u32) -> Uuid {
+    id::chat(Uuid::nil(), Uuid::nil(), &format!("{name} {number}"))
+}
+
+/// The same number for the same one, spread evenly.
+fn spread(number: u32, sides: u32) -> u32 {
+    (number.wrapping_mul(2_654_435_761) >> 8) % sides
+}
+
+fn ticket(chat_id: Uuid, chat: u32, number: u32) -> Ticket {
+    let which = chat * TICKETS + number;
+    let at = NOW + u64::from(spread(which, 1_000_000_000));
+    let reason = if number == TICKETS {
+        [Reason::Inbound, Reason::InProgress, Reason::PendingCustomer][spread(which, 3) as usize]
+    } else {
+        [Reason::Completed, Reason::Closed, Reason::AutoClosed, Reason::Spam][spread(which, 4) as usize]
+    };
+    let priorities = [Priority::Low, Priority::Medium, Priority::High, Priority::Urgent];
+    let priority = priorities[spread(which / 3, 4) as usize];
+    let json = serde_json::json!({
+        "id": id::ticket(chat_id, number), "number": number, "reason": reason, "circumstance": "INBOUND",
+        "assigneeId": (reason != Reason::Inbound).then(|| known("agent", spread(which, 40))),
+        "teamId": known("team", spread(which, 12)),
+        "tags": [known("tag", spread(which, 30))],
+        "priority": priority,
+        "pendingChatMessages": u32::from(number == TICKETS),
+        "waitingSince": (number == TICKETS).then_some(at + 7),
+        "episode": 1, "version": 3, "createdAt": at, "openedAt": at, "activeAt": at,
+        "updatedAt": at + u64::from(spread(which, 86_400_000)),
+    });
+    serde_json::from_value(json).unwrap()
+}
+
+fn record(event: Event, position: u64) -> Record {
+    let json: Arc<str> = serde_json::to_string(&event).unwrap().into();
+    Record {
+        partition: 0,
+        position,
+        event: Arc::new(event),
+        json,
+    }
+}
+
+/// A chat with its tickets, as the records of their last change.
+fn chat(number: u32, position: &mut u64) -> Vec<Record> {
+    let external_id = support::owner(number as usize);
+    let channel_id = known("channel", spread(number, 6));
+    let chat_id = id::chat(id::first_workspace(), channel_id, &external_id);
+    let event = |seq: u64, body, ticket: Option<Ticket>| Event {
+        workspace_id: id::first_workspace(),
+        aggregate_id: chat_id,
+        seq,
+        version: seq,
+        at: NOW,
+        actor: Actor::system(),
+        cause: Cause {
+            command_id: Uuid::nil(),
+            message_id: None,
+        },
+        synthetic: false,
+        ticket: ticket.map(Box::new),
+        body,
+    };
+    let owner = Owner {
+        external_id,
+        profile: Profile {
+            name: Some("Ada Fischer".into()),
+            avatar: None,
+        },
+        blocked: false,
+    };
+    let mut events = vec![event(1, EventBody::ChatCreated { channel_id, owner }, None)];
+    for number_of in 1..=TICKETS {
+        let ticket = ticket(chat_id, number, number_of);
+        let body = EventBody::TicketCreated {
+            number: number_of,
+            reason: ticket.reason,
+            circumstance: ticket.circumstance,
+            subject: None,
+            trace: None,
+        };
+        events.push(event(u64::from(number_of) + 1, body, Some(ticket)));
+    }
+    let records = events.into_iter().map(|event| {
+        *position += 1;
+        record(event, *position)
+    });
+    records.collect()
+}
+
+async fn filled(directory: &std::path::Path, tickets: usize) -> View {
+    let view = View::standalone(&directory.join(format!("{tickets}.db"))).unwrap();
+    let (mut position, mut waiting, start) = (0, Vec::new(), Instant::now());
+    for number in 0..(tickets / TICKETS as usize) as u32 {
+        waiting.extend(chat(number, &mut position));
+        if waiting.len() >= BATCH {
+            view.apply(std::mem::take(&mut waiting), None).await.unwrap();
+        }
+    }
+    view.apply(waiting, None).await.unwrap();
+    println!("{tickets} tickets in {:.0} s", start.elapsed().as_secs_f64());
+    view
+}
+
+fn filters() -> Vec<(&'static str, TicketFilter)> {
+    let none = TicketFilter::default;
+    vec![
+        ("all", none()),
+        (
+            "statuses",
+            TicketFilter {
+                statuses: vec![Status::New, Status::Active],
+                ..none()
+            },
+        ),
+        (
+            "reasons",
+            TicketFilter {
+                reasons: vec![Reason::Spam],
+                ..none()
+            },
+        ),
+        (
+            "assigneeIds",
+            TicketFilter {
+                assignee_ids: vec![known("agent", 3)],
+                ..none()
+            },
+        ),
+        (
+            "unassigned",
+            TicketFilter {
+                unassigned: Some(true),
+                ..none()
+            },
+        ),
+        (
+            "assigned",
+            TicketFilter {
+                unassigned: Some(false),
+                ..none()
+            },
+        ),
+        (
+            "teamIds",
+            TicketFilter {
+                team_ids: vec![known("team", 3), known("team", 5)],
+                ..none()
+            },
+        ),
+        (
+            "channelIds",
+            TicketFilter {
+                channel_ids: vec![known("channel", 2)],
+                ..none()
+            },
+        ),
+        (
+            "tagIds",
+            TicketFilter {
+                tag_ids: vec![known("tag", 2)],
+                ..none()
+            },
+        ),
+        (
+            "priorities",
+            TicketFilter {
+                priorities: vec![Priority::Urgent],
+                ..none()
+            },
+        ),
+        (
+            "createdAfter",
+            TicketFilter {
+                created_after: Some(NOW + 500_000_000),
+                ..none()
+            },
+        ),
+        (
+            "createdBefore",
+            TicketFilter {
+                created_before: Some(NOW + 500_000_000),
+                ..none()
+            },
+        ),
+        (
+            "search",
+            TicketFilter {
+                search: Some("0000042".into()),
+                ..none()
+            },
+        ),
+        (
+            "my open ones",
+            TicketFilter {
+                assignee_ids: vec![known("agent", 3)],
+                statuses: vec![Status::Active],
+                channel_ids: vec![known("channel", 2)],
+                ..none()
+            },
+        ),
+    ]
+}
+
+/// The median time of a page, in microseconds.
+async fn page(view: &View, filter: &TicketFilter, order: TicketOrder, after: Option<TicketKey>) -> f64 {
+    let mut times = Vec::new();
+    for _ in 0..setting("PAGES", 41) {
+        let start = Instant::now();
+        let range = Range::Forward { after, limit: 20 };
+        let page = view.tickets(id::first_workspace(), filter.clone(), order, range);
+        page.await.unwrap();
+        times.push(start.elapsed().as_secs_f64() * 1e6);
+    }
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+/// The key in the middle of a list, as far as times are spread evenly.
+fn middle(order: TicketOrder) -> TicketKey {
+    let chat_id = Uuid::nil();
+    let mut ticket = ticket(chat_id, 1, 1);
+    ticket.id = Uuid::max();
+    ticket.created_at = NOW + 500_000_000;
+    ticket.updated_at = NOW + 500_000_000;
+    ticket.waiting_since = None;
+    ticket.priority = Priority::Medium;
+    order.key(&ticket)
+}
+
+async fn pages() {
+    let directory = tempfile::tempdir().unwrap();
+    let many = setting("VIEW_TICKETS", 1_000_000);
+    let (few_view, many_view) = (
+        filled(directory.path(), 10_000).await,
+        filled(directory.path(), many).await,
+    );
+    println!("median page of 20, in microseconds: 10,000 tickets, {many} tickets, a deep page of these");
+    let (mut worst, mut worst_deep) = ((0.0, String::new()), (0.0, String::new()));
+    for (name, filter) in filters() {
+        for order in ORDERS {
+            let few = page(&few_view, &filter, order, None).await;
+            let many = page(&many_view, &filter, order, None).await;
+            let deep = page(&many_view, &filter, order, Some(middle(order))).await;
+            println!(
+                "  {name:<14} {order:<15} {few:>8.0} {many:>8.0} {deep:>8.0}  {:>6.2}",
+                many / few,
+                order = format!("{order:?}")
+            );
+            if many / few > worst.0 {
+                worst = (many / few, format!("{name} {order:?}"));
+            }
+            if deep / many > worst_deep.0 {
+                worst_deep = (deep / many, format!("{name} {order:?}"));
+            }
+        }
+    }
+    at_most(
+        &format!("a page with {many} tickets / with 10,000, the worst: {}", worst.1),
+        worst.0,
+        2.0,
+    );
+    at_most(
+        &format!("a deep page / the first, the worst: {}", worst_deep.1),
+        worst_deep.0,
+        2.0,
+    );
+    let mut times = Vec::new();
+    for view in [&few_view, &many_view] {
+        let start = Instant::now();
+        for _ in 0..200 {
+            view.queue_stats(id::first_workspace(), StatsFilter::default())
+                .await
+                .unwrap();
+            view.ticket_total(id::first_workspace(), TicketFilter::default())
+                .await
+                .unwrap();
+        }
+        times.push(start.elapsed().as_secs_f64());
+    }
+    at_most(
+        &format!("counters with {many} tickets / with 10,000"),
+        times[1] / times[0],
+        2.0,
+    );
+}
+
+/// Records a second that the view takes in, against commits of the same by Redis.
+async fn keeping_up() {
+    let rounds = commits(setting("CHATS", 10_000), setting("ROUNDS", 4));
+    let records: usize = rounds[1..].iter().flatten().map(|commit| commit.events.len()).sum();
+    for fsync in ["always", "everysec"] {
+        let server = Redis::start_with(&["--appendonly", "yes", "--appendfsync", fsync]);
+        let options = RedisOptions {
+            url: server.url(),
+            namespace: "bench".into(),
+            partitions: 16,
+            log_retention_records: 1_000_000,
+        };
+        let store = RedisStore::open(options).await.unwrap();
+        let mut start = Instant::now();
+        for (number, round) in rounds.iter().enumerate() {
+            if number == 1 {
+                start = Instant::now();
+            }
+            stream::iter(round)
+                .map(|commit| store.commit(Arc::clone(commit)))
+                .buffer_unordered(1_024)
+                .for_each(async |outcome| assert!(matches!(outcome, Outcome::Committed { .. })))
+                .await;
+        }
+        let redis = records as f64 / start.elapsed().as_secs_f64();
+        store.close().await;
+        let taken_in = taken_in(&rounds, records).await;
+        println!("Redis, appendfsync {fsync}: {redis:.0} records/s committed, {taken_in:.0}/s taken in by the view");
+        at_least(
+            &format!("the view's records / Redis' records, appendfsync {fsync}"),
+            taken_in / redis,
+            2.0,
+        );
+    }
+}
+
+async fn taken_in(rounds: &[Vec<Arc<switchboard::store::Commit>>], records: usize) -> f64 {
+    let directory = tempfile::tempdir().unwrap();
+    let view = View::standalone(&directory.path().join("view.db")).unwrap();
+    let mut position = 0;
+    let mut batches: Vec<Vec<Vec<Record>>> = Vec::new();
+    for round in rounds {
+        let events = round.iter().flat_map(|commit| commit.events.iter().zip(&commit.bodies));
+        let round: Vec<Record> = events
+            .map(|(event, body)| {
+                position += 1;
+                Record {
+                    partition: 0,
+                    position,
+                    event: Arc::new(event.clone()),
+                    json: body.clone().into(),
+                }
+            })
+            .collect();
+        batches.push(round.chunks(1_024).map(<[Record]>::to_vec).collect());
+    }
+    let mut start = Instant::now();
+    for (number, round) in batches.into_iter().enumerate() {
+        if number == 1 {
+            start = Instant::now();
+        }
+        for batch in round {
+            view.apply(batch, None).await.unwrap();
+        }
+    }
+    records as f64 / start.elapsed().as_secs_f64()
+}
