@@ -12,7 +12,7 @@ use crate::store::{Followed, Heads, Record, Store, StoreError};
 use crate::view::{Entry, View};
 
 /// The most records of one turn.
-const FOLLOW_MAX: usize = 1_024;
+const FOLLOW_MAX: usize = 4_096;
 /// The first and the longest pause after a failure, in milliseconds.
 const PAUSE_MS: (u64, u64) = (50, 2_000);
 /// How many aggregates are read at once when the view is built again.

@@ -98,7 +98,8 @@ impl Key {
         let (sign, direction) = if ascending { (">", "ASC") } else { ("<", "DESC") };
         let bound = bound.replace("{sign}", sign);
         format!(
-            "SELECT at, ticket FROM {table} WHERE list = ?1 {bound} ORDER BY at {direction}, ticket {direction} LIMIT ?2"
+            "SELECT at, ticket FROM {table} WHERE list = ?1 AND created > ?3 AND created < ?4 {bound}
+             ORDER BY at {direction}, ticket {direction} LIMIT ?2"
         )
     }
 }
@@ -106,10 +107,38 @@ impl Key {
 /// A ticket's place: what it is ordered by, and its id.
 pub(super) type Place = (i64, [u8; 16]);
 
+/// Which part of a list is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub(super) key: Key,
+    pub(super) ascending: bool,
+    /// Made later than this.
+    pub(super) created_after: i64,
+    /// Made earlier than this.
+    pub(super) created_before: i64,
+}
+
+impl Part {
+    /// The place that a walk may begin after, and the key at which it may end, by the times of creation.
+    fn bounds(&self) -> (Option<Place>, Option<i64>) {
+        let later = (self.created_after, [0xff; 16]);
+        let earlier = (self.created_before, [0; 16]);
+        match (self.key, self.ascending) {
+            (Key::Created, true) => (Some(later), Some(self.created_before)),
+            (Key::Created, false) => (Some(earlier), Some(self.created_after)),
+            // nothing changes before it is made
+            (Key::Updated, true) => (Some(later), None),
+            (Key::Updated, false) => (None, Some(self.created_after)),
+            (Key::Waiting, _) => (None, None),
+        }
+    }
+}
+
 /// Several lists read as one, in order.
 pub(super) struct Merge<'a> {
     connection: &'a Connection,
-    ascending: bool,
+    part: Part,
+    stop: Option<i64>,
     /// For the first block of an arm, and for those that follow a place.
     sql: [String; 2],
     arms: Vec<Arm>,
@@ -130,10 +159,13 @@ impl<'a> Merge<'a> {
     /// Begins after a place, or at the start.
     pub(super) fn new(
         connection: &'a Connection,
-        (key, ascending): (Key, bool),
+        part: Part,
         lists: impl Iterator<Item = i64>,
         after: Option<Place>,
     ) -> Self {
+        let (begin, stop) = part.bounds();
+        let both = [after, begin].into_iter().flatten();
+        let after = if part.ascending { both.max() } else { both.min() };
         let arms = lists.map(|list| Arm {
             list,
             block: Vec::new(),
@@ -143,8 +175,9 @@ impl<'a> Merge<'a> {
         });
         Self {
             connection,
-            ascending,
-            sql: ["", "AND (at, ticket) {sign} (?3, ?4)"].map(|bound| key.select(bound, ascending)),
+            part,
+            stop,
+            sql: ["", "AND (at, ticket) {sign} (?5, ?6)"].map(|bound| part.key.select(bound, part.ascending)),
             arms: arms.collect(),
             last: None,
         }
@@ -155,9 +188,10 @@ impl<'a> Merge<'a> {
         loop {
             let [first, following] = &self.sql;
             for arm in &mut self.arms {
-                arm.fill(self.connection, if arm.after.is_some() { following } else { first })?;
+                let sql = if arm.after.is_some() { following } else { first };
+                arm.fill(self.connection, sql, &self.part)?;
             }
-            let ascending = self.ascending;
+            let ascending = self.part.ascending;
             let nearest = self.arms.iter_mut().filter(|arm| !arm.block.is_empty());
             let nearest = if ascending {
                 nearest.min_by_key(|arm| arm.block.last().copied())
@@ -167,6 +201,10 @@ impl<'a> Merge<'a> {
             let Some(place) = nearest.and_then(|arm| arm.block.pop()) else {
                 return Ok(None);
             };
+            let is_past = |stop: i64| if ascending { place.0 >= stop } else { place.0 <= stop };
+            if self.stop.is_some_and(is_past) {
+                return Ok(None);
+            }
             if self.last.replace(place) != Some(place) {
                 return Ok(Some(place));
             }
@@ -175,19 +213,20 @@ impl<'a> Merge<'a> {
 }
 
 impl Arm {
-    fn fill(&mut self, connection: &Connection, sql: &str) -> Result<(), ReadError> {
+    fn fill(&mut self, connection: &Connection, sql: &str, part: &Part) -> Result<(), ReadError> {
         if !self.block.is_empty() || self.is_done {
             return Ok(());
         }
         let mut statement = connection.prepare_cached(sql)?;
         let limit = i64::try_from(self.size).unwrap_or(i64::MAX);
         let place = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let (later, earlier) = (part.created_after, part.created_before);
         let found: Vec<Place> = match self.after {
             Some((at, ticket)) => statement
-                .query_map(params![self.list, limit, at, ticket], place)?
+                .query_map(params![self.list, limit, later, earlier, at, ticket], place)?
                 .collect::<rusqlite::Result<_>>()?,
             None => statement
-                .query_map(params![self.list, limit], place)?
+                .query_map(params![self.list, limit, later, earlier], place)?
                 .collect::<rusqlite::Result<_>>()?,
         };
         self.is_done = found.len() < self.size;

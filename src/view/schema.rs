@@ -31,9 +31,12 @@ CREATE TABLE IF NOT EXISTS list (
   id INTEGER PRIMARY KEY, workspace BLOB NOT NULL, dimension INTEGER NOT NULL, value BLOB NOT NULL,
   reason TEXT NOT NULL, priority TEXT NOT NULL, removed INTEGER NOT NULL, tickets INTEGER NOT NULL);
 CREATE UNIQUE INDEX IF NOT EXISTS list_key ON list (workspace, dimension, value, removed, reason, priority);
-CREATE TABLE IF NOT EXISTS by_updated (list INTEGER, at INTEGER, ticket BLOB, PRIMARY KEY (list, at, ticket)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS by_created (list INTEGER, at INTEGER, ticket BLOB, PRIMARY KEY (list, at, ticket)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS by_waiting (list INTEGER, at INTEGER, ticket BLOB, PRIMARY KEY (list, at, ticket)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS by_updated (
+  list INTEGER, at INTEGER, ticket BLOB, created INTEGER NOT NULL, PRIMARY KEY (list, at, ticket)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS by_created (
+  list INTEGER, at INTEGER, ticket BLOB, created INTEGER NOT NULL, PRIMARY KEY (list, at, ticket)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS by_waiting (
+  list INTEGER, at INTEGER, ticket BLOB, created INTEGER NOT NULL, PRIMARY KEY (list, at, ticket)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counter (
   workspace BLOB NOT NULL, channel BLOB NOT NULL, team BLOB NOT NULL, assignee BLOB NOT NULL, status TEXT NOT NULL,
   tickets INTEGER NOT NULL, pending INTEGER NOT NULL,
@@ -76,7 +79,7 @@ CREATE INDEX IF NOT EXISTS event_position ON event (partition, position);
 ";
 
 /// How the tables are laid out; a file of another layout is built again.
-pub(super) const LAYOUT: u32 = 3;
+pub(super) const LAYOUT: u32 = 4;
 
 /// Every table of a file of its own.
 const NAMES: [&str; 17] = [

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::lists::{Dimension, Key, List, Merge, Place, lists, none};
+use super::lists::{Dimension, Key, List, Merge, Part, Place, lists, none};
 use super::page::{Page, Range, TOTAL_MAX, TicketKey};
 use super::read::{TicketRow, bytes, parsed, signed};
 use super::search::{self, Hits};
@@ -140,25 +140,13 @@ impl TicketFilter {
         in_sight && self.matches(ticket, at)
     }
 
-    /// Whether nothing matches from a place on, by the times that the filter names.
-    fn is_past(&self, order: TicketOrder, is_backward: bool, at: i64) -> bool {
-        let at = at.unsigned_abs();
-        let (after, before) = (self.created_after.unwrap_or(0), self.created_before.unwrap_or(u64::MAX));
-        match (order, order.is_ascending() != is_backward) {
-            // nothing changes before it is made
-            (TicketOrder::UpdatedDesc | TicketOrder::CreatedDesc | TicketOrder::CreatedAsc, false) => at <= after,
-            (TicketOrder::CreatedDesc | TicketOrder::CreatedAsc, true) => at >= before,
-            _ => false,
-        }
-    }
-
-    /// Where a walk by creation may begin, by the times that the filter names.
-    fn begin(&self, order: TicketOrder, is_backward: bool) -> Option<TicketKey> {
-        let key = |at, id| Some(TicketKey { at, id });
-        match (order, order.is_ascending() != is_backward) {
-            (TicketOrder::CreatedDesc | TicketOrder::CreatedAsc, true) => key(self.created_after?, Uuid::max()),
-            (TicketOrder::CreatedDesc | TicketOrder::CreatedAsc, false) => key(self.created_before?, Uuid::nil()),
-            _ => None,
+    /// What is read of each list.
+    fn part(&self, order: TicketOrder, is_backward: bool) -> Part {
+        Part {
+            key: order.key_of_list(),
+            ascending: order.is_ascending() != is_backward,
+            created_after: self.created_after.map_or(i64::MIN, signed),
+            created_before: self.created_before.map_or(i64::MAX, signed),
         }
     }
 
@@ -290,15 +278,14 @@ impl<'a> Walk<'a> {
     fn new(
         connection: &'a Connection,
         lists: &[List],
-        (order, is_backward): (TicketOrder, bool),
+        (order, part): (TicketOrder, Part),
         after: Option<TicketKey>,
     ) -> Self {
-        let ascending = order.is_ascending() != is_backward;
-        let by = (order.key_of_list(), ascending);
+        let is_backward = part.ascending != order.is_ascending();
         let place = |at: u64, id: Uuid| -> Place { (signed(at), *id.as_bytes()) };
         if order != TicketOrder::Priority {
             let after = after.map(|key| place(key.at, key.id));
-            let all = Merge::new(connection, by, lists.iter().map(|list| list.id), after);
+            let all = Merge::new(connection, part, lists.iter().map(|list| list.id), after);
             return Self {
                 merges: VecDeque::from([all]),
             };
@@ -316,7 +303,7 @@ impl<'a> Walk<'a> {
                 _ => None,
             };
             let of_priority = lists.iter().filter(|list| list.priority == priority.name());
-            merges.push_back(Merge::new(connection, by, of_priority.map(|list| list.id), after));
+            merges.push_back(Merge::new(connection, part, of_priority.map(|list| list.id), after));
         }
         Self { merges }
     }
@@ -348,24 +335,14 @@ pub(super) fn ticket_page(
         sorted(few, (order, is_backward), key, wanted)
     } else {
         let plan = Plan::new(connection, workspace, filter)?;
-        let begin = filter.begin(order, is_backward);
-        let ascending = order.is_ascending() != is_backward;
-        let further = [key, begin].into_iter().flatten();
-        let from = if ascending {
-            further.max_by_key(|key| (key.at, key.id))
-        } else {
-            further.min_by_key(|key| (key.at, key.id))
-        };
-        let mut walk = Walk::new(connection, &plan.lists, (order, is_backward), from);
+        let part = filter.part(order, is_backward);
+        let mut walk = Walk::new(connection, &plan.lists, (order, part), key);
         let mut read = connection.prepare_cached(&format!("{CANDIDATE} WHERE id = ?1 AND workspace = ?2"))?;
         let mut rows = Vec::with_capacity(wanted);
         let mut looked_at = 0_u64;
         while rows.len() < wanted
-            && let Some((at, id)) = walk.next()?
+            && let Some((_, id)) = walk.next()?
         {
-            if filter.is_past(order, is_backward, at) {
-                break;
-            }
             looked_at = looked_at.saturating_add(1);
             if looked_at > LOOK_MAX {
                 return Err(ReadError::TooMuch);
@@ -456,7 +433,8 @@ pub(super) fn ticket_total(
         );
         return Ok(exactly(counted(connection, workspace, &counters, by)?));
     }
-    let mut walk = Walk::new(connection, &plan.lists, (TicketOrder::CreatedDesc, false), None);
+    let order = TicketOrder::CreatedDesc;
+    let mut walk = Walk::new(connection, &plan.lists, (order, filter.part(order, false)), None);
     let mut read = connection.prepare_cached(&format!("{CANDIDATE} WHERE id = ?1 AND workspace = ?2"))?;
     let (mut tickets, mut looked_at) = (0_u64, 0_u64);
     while let Some((_, id)) = walk.next()? {

@@ -167,6 +167,7 @@ fn count(
 struct Order<'a> {
     connection: &'a Connection,
     ticket: &'a [u8; 16],
+    created_at: i64,
     insert: &'static str,
     delete: &'static str,
 }
@@ -174,7 +175,9 @@ struct Order<'a> {
 impl Order<'_> {
     fn put(&self, list: i64, at: i64) -> rusqlite::Result<()> {
         let mut statement = self.connection.prepare_cached(self.insert)?;
-        statement.execute(params![list, at, self.ticket]).map(drop)
+        statement
+            .execute(params![list, at, self.ticket, self.created_at])
+            .map(drop)
     }
 
     fn take(&self, list: i64, at: i64) -> rusqlite::Result<()> {
@@ -199,24 +202,25 @@ impl Order<'_> {
     }
 }
 
-fn orders<'a>(connection: &'a Connection, ticket: &'a [u8; 16]) -> [Order<'a>; 3] {
+fn orders<'a>(connection: &'a Connection, ticket: &'a [u8; 16], created_at: i64) -> [Order<'a>; 3] {
     let statements = [
         (
-            "INSERT INTO by_updated VALUES (?1, ?2, ?3)",
+            "INSERT INTO by_updated VALUES (?1, ?2, ?3, ?4)",
             "DELETE FROM by_updated WHERE list = ?1 AND at = ?2 AND ticket = ?3",
         ),
         (
-            "INSERT INTO by_created VALUES (?1, ?2, ?3)",
+            "INSERT INTO by_created VALUES (?1, ?2, ?3, ?4)",
             "DELETE FROM by_created WHERE list = ?1 AND at = ?2 AND ticket = ?3",
         ),
         (
-            "INSERT INTO by_waiting VALUES (?1, ?2, ?3)",
+            "INSERT INTO by_waiting VALUES (?1, ?2, ?3, ?4)",
             "DELETE FROM by_waiting WHERE list = ?1 AND at = ?2 AND ticket = ?3",
         ),
     ];
     statements.map(|(insert, delete)| Order {
         connection,
         ticket,
+        created_at,
         insert,
         delete,
     })
@@ -262,7 +266,11 @@ pub(super) fn write_ticket(connection: &Connection, event: &Event, ticket: &Tick
         let lists = before.lists.as_slice();
         (lists, [before.updated_at, signed(ticket.created_at), before.waiting])
     });
-    for (index, (order, key)) in orders(connection, id).iter().zip(keys).enumerate() {
+    for (index, (order, key)) in orders(connection, id, signed(ticket.created_at))
+        .iter()
+        .zip(keys)
+        .enumerate()
+    {
         let before = old.and_then(|(lists, keys)| Some((lists, *keys.get(index)?)));
         order.place(before, (&lists, key))?;
     }
