@@ -393,7 +393,12 @@ async fn taken_in(rounds: &[Vec<Arc<switchboard::store::Commit>>], records: usiz
                 }
             })
             .collect();
-        batches.push(round.chunks(setting("VIEW_BATCH", 8_192)).map(<[Record]>::to_vec).collect());
+        batches.push(
+            round
+                .chunks(setting("VIEW_BATCH", 8_192))
+                .map(<[Record]>::to_vec)
+                .collect(),
+        );
     }
     let mut start = Instant::now();
     for (number, round) in batches.into_iter().enumerate() {

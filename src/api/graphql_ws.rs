@@ -1,6 +1,6 @@
 //! GraphQL over a WebSocket: a server of the protocol `graphql-transport-ws`.
 //!
-//! A socket is one task. Each turn it looks, in this order, at the shutdown, the clock, the client and the operations;
+//! A socket is one task. Each turn it looks, in this order, at the clock, the client and the operations;
 //! what a client says is therefore heard beside a busy subscription, and each thing heard lets one operation go on, so
 //! that a busy client holds up nothing either. Operations take turns (`operations.rs`) and are pulled from only when
 //! what they gave before has left: a slow client slows its own socket and fills no queue.
@@ -19,9 +19,11 @@
 //!
 //! A client that is silent for three pings, or takes nothing for the send time-out, is dropped without a word.
 
+mod gate;
 mod message;
 mod operations;
 
+use std::future::poll_fn;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts as _;
@@ -33,6 +35,7 @@ use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use serde_json::{Map, Value as Json};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
+use self::gate::Gate;
 use self::message::{ClientMessage, Subscribe};
 use self::operations::{Operations, Step};
 use super::ApiState;
@@ -42,8 +45,8 @@ use super::streams::Answer;
 
 /// The subprotocol.
 const PROTOCOL: &str = "graphql-transport-ws";
-/// How often the clock is looked at: a revoked key is noticed so soon.
-const TICK: Duration = Duration::from_millis(500);
+/// How often the clock is looked at: a revoked key, a late initialisation and the end of the server are noticed so soon.
+const TICK: Duration = Duration::from_millis(250);
 /// How often the client is pinged.
 const PING_EVERY: Duration = Duration::from_secs(15);
 /// A client that was not heard of for so long is gone.
@@ -166,6 +169,7 @@ impl Ending {
 struct Session {
     state: ApiState,
     socket: WebSocket,
+    gate: Gate,
     /// Of the request that opened the socket.
     authorization: Option<String>,
     /// Known once the connection was acknowledged.
@@ -185,6 +189,7 @@ impl Session {
         Self {
             state,
             socket,
+            gate: Gate::new(),
             authorization,
             principal: None,
             operations: Operations::default(),
@@ -204,16 +209,11 @@ impl Session {
     }
 
     async fn turn(&mut self) -> Result<(), Ending> {
-        let init_timeout = Duration::from_millis(self.state.limits.socket_init_timeout_ms);
-        let init_left = init_timeout.saturating_sub(self.opened_at.elapsed());
+        let (gate, socket) = (&self.gate, &mut self.socket);
         tokio::select! {
             biased;
-            () = self.state.shutdown.cancelled() => Err(Ending::going_away()),
-            () = tokio::time::sleep(init_left), if self.principal.is_none() => {
-                Err(Ending::close(4408, "Connection initialisation timeout"))
-            }
             _ = self.tick.tick() => self.look_at_clock().await,
-            received = self.socket.next() => {
+            received = poll_fn(|context| gate.poll(socket, context)) => {
                 self.hear(received).await?;
                 self.forward_ready(1).await
             }
@@ -225,6 +225,13 @@ impl Session {
     }
 
     async fn look_at_clock(&mut self) -> Result<(), Ending> {
+        if self.state.shutdown.is_cancelled() {
+            return Err(Ending::going_away());
+        }
+        let init_timeout = Duration::from_millis(self.state.limits.socket_init_timeout_ms);
+        if self.principal.is_none() && self.opened_at.elapsed() >= init_timeout {
+            return Err(Ending::close(4408, "Connection initialisation timeout"));
+        }
         if let Some(principal) = &self.principal
             && !self.state.auth.is_live(principal)
         {
