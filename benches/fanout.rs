@@ -35,6 +35,7 @@ use tokio::net::TcpStream;
 use tokio::sync::broadcast;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 const KEY: &str = "bench-key-0123456789abcdef0123456789abcdef";
@@ -133,18 +134,42 @@ impl Server {
     }
 
     async fn say(&self, owner: usize, number: usize) {
+        self.say_text(owner, number, "Hello, where is my order?").await;
+    }
+
+    async fn say_text(&self, owner: usize, number: usize, text: &str) {
         let input = json!({ "channelId": self.channel, "externalId": format!("m{owner}-{number}"),
-            "owner": { "externalId": format!("owner {owner}") }, "text": "Hello, where is my order?" });
+            "owner": { "externalId": format!("owner {owner}") }, "text": text });
         let query = "mutation($input: MessageInput!) { ingestMessage(input: $input) { cursor } }";
         self.ask(query, json!({ "input": input })).await;
     }
 
-    async fn socket(&self) -> Socket {
+    /// A socket that subscribes to everything, and never reads; its window is small.
+    async fn silent_socket(&self) -> WebSocketStream<TcpStream> {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4_096).unwrap();
+        let address = self.url.trim_start_matches("http://").parse().unwrap();
+        let stream = socket.connect(address).await.unwrap();
+        let (mut socket, _) = tokio_tungstenite::client_async(self.request(), stream).await.unwrap();
+        let init = json!({ "type": "connection_init", "payload": { "authorization": KEY } });
+        let query = "subscription { events(types: [\"message.received\"]) { ... on Event { data } } }";
+        let subscribe = json!({ "id": "1", "type": "subscribe", "payload": { "query": query } });
+        for frame in [init, subscribe] {
+            socket.send(Message::text(frame.to_string())).await.unwrap();
+        }
+        socket
+    }
+
+    fn request(&self) -> Request {
         let url = format!("{}/graphql", self.url.replace("http://", "ws://"));
         let mut request = url.into_client_request().unwrap();
         let headers = request.headers_mut();
         headers.insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
-        let mut socket = connect_async(request).await.unwrap().0;
+        request
+    }
+
+    async fn socket(&self) -> Socket {
+        let mut socket = connect_async(self.request()).await.unwrap().0;
         let init = json!({ "type": "connection_init", "payload": { "authorization": KEY } });
         socket.send(Message::text(init.to_string())).await.unwrap();
         let _ = socket.next().await.unwrap().unwrap();
@@ -405,10 +430,11 @@ async fn silent() {
         times.push(each[each.len() / 2]);
         if round == 0 {
             for _ in 0..500 {
-                let mut socket = server.socket().await;
-                let query = "subscription { events { ... on Event { id data patch { value } } } }";
-                subscribe(&mut socket, 1, query).await;
-                silent.push(socket);
+                silent.push(server.silent_socket().await);
+            }
+            // until what the system holds for them is full
+            for number in 0..60 {
+                server.say_text(60, number, &"x".repeat(16_000)).await;
             }
         }
     }

@@ -46,6 +46,7 @@ mod hooks;
 mod isolation;
 mod lifecycle;
 mod lists;
+mod load;
 mod model;
 mod ordering;
 mod outside;
@@ -61,6 +62,7 @@ mod strangers;
 mod streams;
 mod timers;
 mod timing;
+mod watched;
 
 #[path = "../store.rs"]
 mod store;

@@ -17,7 +17,7 @@ use crate::support::{Client, Frame, KEY, Redis, Socket, TestApp, make_workspace}
 const TICKET: &str = "id version status reason priority assignee { id } updatedAt";
 const STATS: &str = "new active inactive unassigned pendingMessages oldestNewAt cursor";
 
-fn queue(arguments: &str) -> String {
+pub fn queue(arguments: &str) -> String {
     format!(
         "subscription {{ queue({arguments}) {{ __typename
            ... on QueueSnapshot {{ tickets {{ {TICKET} }} stats {{ {STATS} }} cursor }}
@@ -414,84 +414,4 @@ async fn what_a_queue_cannot_be_asked() {
         frame["payload"][0]["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED",
         "{frame:#}"
     );
-}
-
-/// What the next change of a queue is.
-async fn change(socket: &mut Socket) -> (String, String) {
-    let item = socket.item().await.expect("a change")["queue"].clone();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    (text(&item["kind"]), text(&item["ticket"]["id"]))
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_queue_hears_of_what_leaves_it() {
-    use crate::support::story::{run, text};
-    let app = TestApp::start().await;
-    let client = app.client();
-    let channel = client.channel().await;
-    let (one, other) = (client.agent().await, client.agent().await);
-    let team = run(&client, "createTeam(input: { name: \"a\" })", "id").await;
-    let tag = run(&client, "createTag(input: { name: \"a\" })", "id").await;
-    let (team, tag) = (text(&team, "/id"), text(&tag, "/id"));
-    let receipt = client.say(&channel, "ada", "m1", "hello").await;
-    let (chat, ticket) = (text(&receipt, "/chat/id"), text(&receipt, "/ticket/id").to_owned());
-    // (the queue, what brings the ticket into it, what takes it out)
-    let cases = [
-        (
-            format!("assigneeIds: [\"{one}\"]"),
-            format!("assignTicket(ticketId: \"{ticket}\", agentId: \"{one}\")"),
-            format!("assignTicket(ticketId: \"{ticket}\", agentId: \"{other}\")"),
-        ),
-        (
-            "unassigned: true".to_owned(),
-            format!("assignTicket(ticketId: \"{ticket}\", agentId: null)"),
-            format!("assignTicket(ticketId: \"{ticket}\", agentId: \"{other}\")"),
-        ),
-        (
-            format!("teamIds: [\"{team}\"]"),
-            format!("assignTicket(ticketId: \"{ticket}\", teamId: \"{team}\")"),
-            format!("assignTicket(ticketId: \"{ticket}\", teamId: null)"),
-        ),
-        (
-            format!("tagIds: [\"{tag}\"]"),
-            format!("addTag(ticketId: \"{ticket}\", tagId: \"{tag}\")"),
-            format!("removeTag(ticketId: \"{ticket}\", tagId: \"{tag}\")"),
-        ),
-        (
-            "statuses: [INACTIVE]".to_owned(),
-            format!("completeTicket(ticketId: \"{ticket}\")"),
-            format!("reopenTicket(ticketId: \"{ticket}\")"),
-        ),
-        (
-            "priorities: [URGENT]".to_owned(),
-            format!("setPriority(ticketId: \"{ticket}\", priority: URGENT)"),
-            format!("setPriority(ticketId: \"{ticket}\", priority: LOW)"),
-        ),
-        (
-            format!("assigneeIds: [\"{other}\"]"),
-            format!("assignTicket(ticketId: \"{ticket}\", agentId: \"{other}\")"),
-            format!("removeChat(chatId: \"{chat}\")"),
-        ),
-    ];
-    for (filter, enter, leave) in cases {
-        let mut socket = Socket::connect(&app.url, KEY).await;
-        let arguments = format!("filter: {{ {filter} }}");
-        socket.subscribe("1", &queue(&arguments), json!({})).await;
-        let snapshot = socket.item().await.unwrap()["queue"].clone();
-        let was_in = snapshot["tickets"] != json!([]);
-        run(&client, &enter, "cursor").await;
-        if !was_in {
-            assert_eq!(
-                change(&mut socket).await,
-                ("ENTER".to_owned(), ticket.clone()),
-                "{filter}"
-            );
-        }
-        run(&client, &leave, "cursor").await;
-        assert_eq!(
-            change(&mut socket).await,
-            ("LEAVE".to_owned(), ticket.clone()),
-            "{filter}"
-        );
-    }
 }
