@@ -223,29 +223,34 @@ async fn crowd(server: &Server, size: usize) -> (Arc<AtomicUsize>, Vec<tokio::ta
 /// One message every so often, so that both servers are paced alike.
 const PACE: Duration = Duration::from_millis(4);
 
+/// Messages one by one, and as many in bursts: what comes at once may leave at once.
 async fn equal() {
     let (sockets, messages) = (setting("SOCKETS", 500), setting("MESSAGES", 1_000));
-    let server = Server::start().await;
-    let (came, _tasks) = crowd(&server, sockets).await;
-    let before = (server.cpu(), came.load(Ordering::Relaxed));
-    let mut pace = tokio::time::interval(PACE);
-    for number in 1..=messages {
-        pace.tick().await;
-        server.say(number % 50, number).await;
+    for burst in [1, 16] {
+        let server = Server::start().await;
+        let (came, _tasks) = crowd(&server, sockets).await;
+        let before = (server.cpu(), came.load(Ordering::Relaxed));
+        let mut pace = tokio::time::interval(PACE * burst);
+        for number in 1..=messages / burst as usize {
+            pace.tick().await;
+            let says = (0..burst as usize).map(|part| server.say(part, number));
+            futures_util::future::join_all(says).await;
+        }
+        let sent = messages / burst as usize * burst as usize;
+        until(&came, before.1 + sockets * sent).await;
+        let ours = (sockets * sent) as f64 / (server.cpu() - before.0);
+        let bytes = sample(&server).await;
+        drop(server);
+        let bare = bare(sockets, (messages, burst), bytes).await;
+        println!(
+            "{sockets} sockets, {bytes} bytes, bursts of {burst}: {ours:.0} deliveries a CPU-second, bare {bare:.0}"
+        );
+        at_least(
+            &format!("equal subscriptions, bursts of {burst}: deliveries per CPU-second / bare broadcast"),
+            ours / bare,
+            0.7,
+        );
     }
-    until(&came, before.1 + sockets * messages).await;
-    let ours = (sockets * messages) as f64 / (server.cpu() - before.0);
-    let bytes = sample(&server).await;
-    drop(server);
-    let bare = bare(sockets, messages, bytes).await;
-    println!(
-        "deliveries per CPU-second to {sockets} sockets, {bytes} bytes each: {ours:.0}, a bare broadcast {bare:.0}"
-    );
-    at_least(
-        "equal subscriptions: deliveries per CPU-second / bare broadcast",
-        ours / bare,
-        0.7,
-    );
 }
 
 /// How long a message is on the wire.
@@ -291,7 +296,7 @@ async fn bare_server() {
     .unwrap();
 }
 
-async fn bare(sockets: usize, messages: usize, bytes: usize) -> f64 {
+async fn bare(sockets: usize, (messages, burst): (usize, u32), bytes: usize) -> f64 {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .arg("bare")
         .stdin(Stdio::piped())
@@ -314,16 +319,17 @@ async fn bare(sockets: usize, messages: usize, bytes: usize) -> f64 {
     let mut input = child.stdin.take().unwrap();
     let line = "x".repeat(bytes) + "\n";
     let before = cpu_seconds(child.id());
-    let mut pace = tokio::time::interval(PACE);
-    for _ in 0..messages {
+    let mut pace = tokio::time::interval(PACE * burst);
+    let sent = messages / burst as usize * burst as usize;
+    for _ in 0..messages / burst as usize {
         pace.tick().await;
-        input.write_all(line.as_bytes()).unwrap();
+        input.write_all(line.repeat(burst as usize).as_bytes()).unwrap();
     }
-    until(&came, sockets * messages).await;
+    until(&came, sockets * sent).await;
     let took = cpu_seconds(child.id()) - before;
     drop(input);
     let _ = child.wait();
-    (sockets * messages) as f64 / took
+    (sockets * sent) as f64 / took
 }
 
 /// CPU milliseconds an event, with so many messages.

@@ -92,5 +92,5 @@ async fn what_load_refuses() {
     );
     let remote = load("http://192.0.2.1:80", &["--scenario", "steady"]);
     assert_eq!(remote.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&remote.stderr).contains("loopback"));
+    assert!(String::from_utf8_lossy(&remote.stderr).contains("--allow-remote"));
 }
