@@ -1,6 +1,7 @@
 //! The outer face: GraphQL over HTTP and sockets, providers' hooks, health, and the pages for people.
 
 pub mod auth;
+mod commands;
 pub mod error;
 pub mod graphql;
 mod graphql_http;
@@ -9,6 +10,7 @@ mod graphql_sse;
 mod graphql_ws;
 mod hooks;
 mod pages;
+mod rest;
 pub mod services;
 mod streams;
 
@@ -72,6 +74,14 @@ impl std::fmt::Debug for ApiState {
 }
 
 impl ApiState {
+    /// Who asks, by the key in the headers.
+    fn admit(&self, headers: &axum::http::HeaderMap) -> Result<auth::Principal, error::ApiError> {
+        let authorization = headers.get(axum::http::header::AUTHORIZATION);
+        let authorization = authorization.and_then(|value| value.to_str().ok());
+        let admitted = self.auth.authenticate(authorization);
+        admitted.map_err(|error| error::ApiError::new("UNAUTHENTICATED", error.to_string()))
+    }
+
     /// What an operation gives; a query or a mutation gives one answer.
     fn answers(&self, prepared: Prepared) -> BoxStream<'static, Answer> {
         match prepared {
@@ -93,6 +103,7 @@ pub fn app(state: ApiState) -> Router {
         .merge(graphql_sse::routes())
         .merge(hooks::routes())
         .merge(pages::routes())
+        .merge(rest::routes())
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .with_state(state)

@@ -40,8 +40,10 @@ impl ApiError {
         match self.code {
             "NOT_FOUND" => StatusCode::NOT_FOUND,
             "UNAUTHENTICATED" => StatusCode::UNAUTHORIZED,
+            "FORBIDDEN" => StatusCode::FORBIDDEN,
+            "UNSUPPORTED_MEDIA_TYPE" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "PAYLOAD_TOO_LARGE" => StatusCode::PAYLOAD_TOO_LARGE,
-            "OVERLOADED" => StatusCode::TOO_MANY_REQUESTS,
+            "OVERLOADED" | "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
             "UNAVAILABLE" | "UNCERTAIN" => StatusCode::SERVICE_UNAVAILABLE,
             "INTERNAL" => StatusCode::INTERNAL_SERVER_ERROR,
             "INVALID_TRANSITION"

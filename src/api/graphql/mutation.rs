@@ -9,17 +9,14 @@ mod setting;
 mod ticket;
 
 use async_graphql::{Context, MergedObject, Result};
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::loader::{principal, services};
 use super::receipt::Receipt;
-use crate::actor::Answer;
-use crate::api::auth::Principal;
+use crate::api::commands::{self, Repeats, command};
 use crate::api::error::ApiError;
-use crate::api::services::Services;
 use crate::domain::command::TicketAction;
-use crate::domain::{self, ChatCommand, ChatCommandBody, Rejection, Workspace};
+use crate::domain::{ChatCommandBody, Rejection};
 
 /// Commands. Each is answered only after it is durable.
 #[derive(Clone, Copy, Debug, Default, MergedObject)]
@@ -31,84 +28,6 @@ pub struct Mutation(
     outside::OutsideMutation,
     setting::SettingMutation,
 );
-
-/// The chat of a ticket.
-async fn chat_of(services: &Services, principal: &Principal, ticket_id: Uuid) -> Result<Uuid, ApiError> {
-    let found = services.find_ticket(principal, ticket_id).await?;
-    let not_found = || ApiError::from(Rejection::NotFound { what: "ticket" });
-    Ok(found.ok_or_else(not_found)?.chat_id)
-}
-
-/// Whether this node's settings have everything that a command names.
-#[expect(clippy::wildcard_enum_match_arm, reason = "the others name no setting")]
-fn is_known(workspace: &Workspace, body: &ChatCommandBody) -> bool {
-    let agent = |id: Option<Uuid>| id.is_none_or(|id| workspace.agent(id).is_some());
-    let team = |id: Option<Uuid>| id.is_none_or(|id| workspace.team(id).is_some());
-    match body {
-        ChatCommandBody::Send { agent_id, .. } => agent(*agent_id),
-        ChatCommandBody::Open {
-            assignee_id, team_id, ..
-        } => agent(*assignee_id) && team(*team_id),
-        ChatCommandBody::Handover { team_id, .. } => team(*team_id),
-        ChatCommandBody::TakeoverChat { agent_id } => agent(Some(*agent_id)),
-        ChatCommandBody::Ticket { action, .. } => match action {
-            TicketAction::Take { agent_id }
-            | TicketAction::Offer { agent_id }
-            | TicketAction::Takeover { agent_id } => agent(Some(*agent_id)),
-            TicketAction::Assign { agent_id, team_id } => agent(agent_id.flatten()) && team(team_id.flatten()),
-            TicketAction::AddTag(id) => workspace.tag(*id).is_some(),
-            TicketAction::SetField { field_id, .. } => workspace.fields.iter().any(|field| field.id == *field_id),
-            TicketAction::AddNote { agent_id, .. } => agent(*agent_id),
-            _ => true,
-        },
-        _ => true,
-    }
-}
-
-/// By what a repeat is known, and what was asked for, where the body says more than that.
-#[derive(Clone, Debug, Default)]
-struct Repeats {
-    idempotency_key: Option<String>,
-    asked: Option<Value>,
-}
-
-impl From<Option<String>> for Repeats {
-    fn from(idempotency_key: Option<String>) -> Self {
-        Self {
-            idempotency_key,
-            asked: None,
-        }
-    }
-}
-
-/// Sends a command to a chat of the key's workspace.
-async fn command(
-    services: &Services,
-    principal: &Principal,
-    chat_id: Uuid,
-    repeats: impl Into<Repeats>,
-    body: ChatCommandBody,
-) -> Result<Answer<domain::Chat>, ApiError> {
-    let known = {
-        let settings = services.live.settings();
-        let workspace = settings.workspace(principal.workspace_id);
-        workspace.is_some_and(|workspace| is_known(workspace, &body))
-    };
-    if !known {
-        // another node may just have made it; what is not there then is refused by the chat
-        services.catch_up().await?;
-    }
-    let repeats = repeats.into();
-    let described = repeats.asked.unwrap_or_else(|| json!(format!("{body:?}")));
-    let envelope = Services::envelope(principal, repeats.idempotency_key, &described)?;
-    let command = ChatCommand {
-        keys: envelope.keys,
-        body_hash: envelope.body_hash,
-        ..ChatCommand::new(envelope.id, principal.workspace_id, envelope.actor, body)
-    };
-    let pending = services.router.submit(chat_id, principal.workspace_id, command)?;
-    Ok(pending.answer().await?)
-}
 
 async fn chat_command(
     ctx: &Context<'_>,
@@ -127,18 +46,12 @@ struct Terms {
 }
 
 async fn ticket_command(ctx: &Context<'_>, ticket_id: Uuid, terms: Terms, action: TicketAction) -> Result<Receipt> {
-    let (services, principal) = (services(ctx)?, principal(ctx)?);
-    let expected_version = terms
-        .expected_version
-        .map(u64::try_from)
-        .transpose()
-        .map_err(|_| ApiError::from(Rejection::invalid("expectedVersion", "0 or more")))?;
-    let chat_id = chat_of(services, principal, ticket_id).await?;
-    let body = ChatCommandBody::Ticket {
-        ticket_id,
-        expected_version,
-        action,
+    let expected_version = terms.expected_version.map(u64::try_from).transpose();
+    let terms = commands::Terms {
+        expected_version: expected_version
+            .map_err(|_| ApiError::from(Rejection::invalid("expectedVersion", "0 or more")))?,
+        idempotency_key: terms.idempotency_key,
     };
-    let answer = command(services, principal, chat_id, terms.idempotency_key, body).await?;
+    let answer = commands::ticket_command(services(ctx)?, principal(ctx)?, ticket_id, terms, action).await?;
     Ok(Receipt(answer))
 }

@@ -5,8 +5,8 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{chat_of, command};
 use crate::api::auth::Principal;
+use crate::api::commands::{chat_of, command};
 use crate::api::error::ApiError;
 use crate::api::graphql::kind::Priority;
 use crate::api::graphql::loader::{principal, services};

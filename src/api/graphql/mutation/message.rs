@@ -5,8 +5,9 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Repeats, chat_command};
+use super::chat_command;
 use crate::api::auth::Principal;
+use crate::api::commands::Repeats;
 use crate::api::error::ApiError;
 use crate::api::graphql::input::{AttachmentInput, MessageInput, OutboundInput, content};
 use crate::api::graphql::kind::MessageStatus;

@@ -6,8 +6,8 @@ use async_graphql::{Context, Json, Object, Result};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::command;
 use crate::api::auth::Principal;
+use crate::api::commands::command;
 use crate::api::error::ApiError;
 use crate::api::graphql::contact::{Contact, Post, PostConversion};
 use crate::api::graphql::input::{ContactInput, PostInput, content};
