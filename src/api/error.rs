@@ -42,6 +42,7 @@ impl ApiError {
             "UNAUTHENTICATED" => StatusCode::UNAUTHORIZED,
             "FORBIDDEN" => StatusCode::FORBIDDEN,
             "UNSUPPORTED_MEDIA_TYPE" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "VERSION_CONFLICT" => StatusCode::PRECONDITION_FAILED,
             "PAYLOAD_TOO_LARGE" => StatusCode::PAYLOAD_TOO_LARGE,
             "OVERLOADED" | "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
             "UNAVAILABLE" | "UNCERTAIN" => StatusCode::SERVICE_UNAVAILABLE,
@@ -52,7 +53,6 @@ impl ApiError {
             | "ALREADY_OPEN"
             | "ALREADY_ASSIGNED"
             | "AT_CAPACITY"
-            | "VERSION_CONFLICT"
             | "STALE_RESPONDER"
             | "IDEMPOTENCY_MISMATCH"
             | "LIMIT_REACHED" => StatusCode::CONFLICT,

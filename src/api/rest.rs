@@ -5,7 +5,7 @@ mod extract;
 
 use axum::Router;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::ApiState;
@@ -27,6 +27,42 @@ pub(super) struct Problem {
     /// Stable; the same as in GraphQL.
     #[schema(example = "NOT_FOUND")]
     code: String,
+}
+
+/// What may go wrong on every route.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "they describe; answers are made by `ApiError`")]
+pub(super) enum Problems {
+    /// A field or a parameter is not as it must be: `field` and `expected` say which.
+    #[response(status = 400, content_type = "application/problem+json")]
+    BadRequest(Problem),
+    /// No key, or one that opens nothing.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthorized(Problem),
+    /// The key's scopes or role do not allow it.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(Problem),
+    /// It is not there, or not in this workspace.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
+    /// The state does not allow it: the code says why.
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(Problem),
+    /// The ticket has another version than `If-Match` says.
+    #[response(status = 412, content_type = "application/problem+json")]
+    PreconditionFailed(Problem),
+    /// The body is over a bound.
+    #[response(status = 413, content_type = "application/problem+json")]
+    PayloadTooLarge(Problem),
+    /// The body has another media type.
+    #[response(status = 415, content_type = "application/problem+json")]
+    UnsupportedMediaType(Problem),
+    /// Too many requests, or too many commands waiting: try again after `Retry-After`.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooManyRequests(Problem),
+    /// The store does not answer, or the outcome is not known: try again with the same `Idempotency-Key`.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(Problem),
 }
 
 pub(super) fn routes() -> Router<ApiState> {
