@@ -93,6 +93,10 @@ impl Server {
             .arg(data.path())
             .env("SWITCHBOARD_ADMIN_KEY", KEY)
             .env("SWITCHBOARD_LOG__FILTER", "error")
+            // one key is the whole crowd
+            .env("SWITCHBOARD_API__SOCKETS_PER_KEY_MAX", "20000")
+            .env("SWITCHBOARD_API__RATE_PER_KEY_PER_SECOND", "1000000")
+            .env("SWITCHBOARD_API__RATE_BURST", "1000000")
             .stdout(Stdio::null())
             .spawn()
             .unwrap();

@@ -1,6 +1,7 @@
 //! The outer face: GraphQL over HTTP and sockets, providers' hooks, health, and the pages for people.
 
 pub mod auth;
+mod body;
 mod commands;
 pub mod error;
 pub mod graphql;
@@ -8,19 +9,29 @@ mod graphql_http;
 mod graphql_request;
 mod graphql_sse;
 mod graphql_ws;
+mod guard;
 mod hooks;
+mod origins;
 mod pages;
+mod rate;
 mod rest;
 pub mod services;
 mod streams;
 
+pub use self::guard::careful;
+pub use self::origins::Origins;
+pub use self::rate::Rates;
 pub use self::streams::Streams;
 
+use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use futures_util::FutureExt as _;
@@ -41,13 +52,25 @@ use self::streams::Answer;
 pub struct ApiLimits {
     pub graphql_body_max_bytes: usize,
     pub hook_body_max_bytes: usize,
+    pub ingest_body_max_bytes: usize,
+    pub ingest_line_max_bytes: usize,
+    pub ingest_idle_timeout_ms: u64,
     pub query_tokens_max: usize,
     pub query_aliases_max: usize,
+    pub query_depth_max: usize,
+    pub query_complexity_max: usize,
+    pub introspection: bool,
+    pub graphiql: bool,
     pub execution_timeout_ms: u64,
     pub socket_init_timeout_ms: u64,
     pub socket_send_timeout_ms: u64,
     pub socket_subscriptions_max: usize,
     pub socket_message_max_bytes: usize,
+    pub sockets_per_key_max: usize,
+    pub rate_per_key_per_second: NonZeroU32,
+    pub rate_burst: NonZeroU32,
+    pub failed_auth_per_minute: NonZeroU32,
+    pub cors_origins: Origins,
 }
 
 /// What every handler has at hand.
@@ -63,6 +86,8 @@ pub struct ApiState {
     pub services: Services,
     /// Bounds.
     pub limits: ApiLimits,
+    /// What keys and addresses have asked for.
+    pub rates: Rates,
     /// Ends sockets when the process ends.
     pub shutdown: CancellationToken,
 }
@@ -74,12 +99,22 @@ impl std::fmt::Debug for ApiState {
 }
 
 impl ApiState {
-    /// Who asks, by the key in the headers.
-    fn admit(&self, headers: &axum::http::HeaderMap) -> Result<auth::Principal, error::ApiError> {
-        let authorization = headers.get(axum::http::header::AUTHORIZATION);
+    /// Who asks, by the key in the headers, as long as the key does not ask for too much.
+    fn admit(&self, parts: &Parts) -> Result<auth::Principal, error::ApiError> {
+        let authorization = parts.headers.get(header::AUTHORIZATION);
         let authorization = authorization.and_then(|value| value.to_str().ok());
+        let principal = self.authenticate(authorization, rate::peer(&parts.extensions))?;
+        self.rates.spend(principal.key_id, parts.extensions.get())?;
+        Ok(principal)
+    }
+
+    /// Who holds a credential. Whoever has none is counted by address.
+    fn authenticate(&self, authorization: Option<&str>, peer: IpAddr) -> Result<auth::Principal, error::ApiError> {
         let admitted = self.auth.authenticate(authorization);
-        admitted.map_err(|error| error::ApiError::new("UNAUTHENTICATED", error.to_string()))
+        admitted.or_else(|error| {
+            self.rates.spend_as_stranger(peer)?;
+            Err(error::ApiError::new("UNAUTHENTICATED", error.to_string()))
+        })
     }
 
     /// What an operation gives; a query or a mutation gives one answer.
@@ -98,7 +133,8 @@ impl ApiState {
 
 /// Every route.
 pub fn app(state: ApiState) -> Router {
-    Router::new()
+    let (rates, origins) = (state.rates.clone(), state.limits.cors_origins.clone());
+    let routes = Router::new()
         .merge(graphql_http::routes())
         .merge(graphql_sse::routes())
         .merge(hooks::routes())
@@ -107,6 +143,8 @@ pub fn app(state: ApiState) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .with_state(state)
+        .layer(from_fn_with_state(rates, rate::measure));
+    guard::guard(routes, origins)
 }
 
 /// 200 once this node's view answers, 503 while it is being built.

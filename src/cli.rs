@@ -128,6 +128,8 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 fn log(options: &LogOptions) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(&options.filter).context("log.filter")?;
+    // below this it writes whole messages, and with them keys
+    let filter = filter.add_directive("tungstenite=info".parse()?);
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())

@@ -1,6 +1,7 @@
 //! The settings of a process: embedded defaults, then a file, then the environment, then flags.
 
 use std::collections::HashMap;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 use config::{Config as Layers, ConfigError, Environment, File, FileFormat};
@@ -11,6 +12,8 @@ use crate::router::RouterOptions;
 
 /// The commented defaults.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
+/// The shortest [`Config::secret`], in characters.
+pub const SECRET_MIN_CHARS: usize = 32;
 /// Variables with the prefix that are not settings.
 const NOT_SETTINGS: [&str; 3] = ["SWITCHBOARD_CONFIG", "SWITCHBOARD_URL", "SWITCHBOARD_KEY"];
 
@@ -20,6 +23,8 @@ const NOT_SETTINGS: [&str; 3] = ["SWITCHBOARD_CONFIG", "SWITCHBOARD_URL", "SWITC
 pub struct Config {
     /// The process.
     pub server: ServerOptions,
+    /// The certificate, if there is one.
+    pub tls: TlsOptions,
     /// The durable truth.
     pub store: StoreOptions,
     /// Bounds of commands.
@@ -31,6 +36,10 @@ pub struct Config {
     /// `SWITCHBOARD_ADMIN_KEY`: the API key of the first workspace, 32 characters or more.
     #[serde(default)]
     pub admin_key: Option<Secret>,
+    /// `SWITCHBOARD_SECRET`: what the signing secrets of keys are made from, 32 characters or more. Nodes over one store in
+    /// Redis need the same.
+    #[serde(default)]
+    pub secret: Option<Secret>,
 }
 
 /// A text that no log shows.
@@ -52,7 +61,28 @@ pub struct ServerOptions {
     pub listen: String,
     pub data_dir: PathBuf,
     pub request_timeout_ms: u64,
+    pub header_timeout_ms: u64,
+    pub body_timeout_ms: u64,
+    pub connections_max: usize,
     pub shutdown_timeout_ms: u64,
+}
+
+/// The certificate, if there is one.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "config/default.toml describes them")]
+pub struct TlsOptions {
+    pub certificate_file: PathBuf,
+    pub key_file: PathBuf,
+    pub reload_every_ms: NonZeroU64,
+}
+
+impl TlsOptions {
+    /// Whether a certificate is configured.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        !self.certificate_file.as_os_str().is_empty()
+    }
 }
 
 /// The durable truth.
@@ -110,6 +140,15 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         let bad = |text: &str| Err(ConfigError::Message(text.to_owned()));
+        if self.server.header_timeout_ms == 0 || self.server.body_timeout_ms == 0 {
+            return bad("server: expected time-outs of 1 ms or more");
+        }
+        if self.server.connections_max == 0 {
+            return bad("server.connections_max: expected 1 or more");
+        }
+        if self.tls.is_on() == self.tls.key_file.as_os_str().is_empty() {
+            return bad("tls: expected certificate_file and key_file, or neither");
+        }
         if !(1..=256).contains(&self.store.redis_partitions) {
             return bad("store.redis_partitions: expected 1 to 256");
         }
@@ -121,6 +160,13 @@ impl Config {
         }
         if self.router.resident_chats_max == 0 {
             return bad("router.resident_chats_max: expected 1 or more");
+        }
+        if let Some(secret) = &self.secret
+            && secret.0.trim().chars().count() < SECRET_MIN_CHARS
+        {
+            return Err(ConfigError::Message(format!(
+                "SWITCHBOARD_SECRET: expected {SECRET_MIN_CHARS} characters or more"
+            )));
         }
         let shortest = crate::api::auth::KEY_MIN_CHARS;
         if let Some(key) = &self.admin_key
@@ -136,6 +182,8 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     fn with(name: &str, value: &str) -> Result<Config, ConfigError> {
@@ -161,7 +209,26 @@ mod tests {
         assert!(with("SWITCHBOARD_ROUTER__IDLE", "7").is_err());
         assert!(with("SWITCHBOARD_ROUTER__IDLE_AFTER_MS", "soon").is_err());
         assert!(with("SWITCHBOARD_STORE__REDIS_PARTITIONS", "0").is_err());
+        assert!(with("SWITCHBOARD_SERVER__HEADER_TIMEOUT_MS", "0").is_err());
+        assert!(with("SWITCHBOARD_TLS__CERTIFICATE_FILE", "certificate.pem").is_err());
+        assert!(with("SWITCHBOARD_API__RATE_BURST", "0").is_err());
+        assert!(with("SWITCHBOARD_API__CORS_ORIGINS", "desk.example.com").is_err());
         assert!(with("SWITCHBOARD_ADMIN_KEY", "short").is_err());
+        assert!(with("SWITCHBOARD_SECRET", "short").is_err());
+    }
+
+    #[test]
+    fn origins_are_a_list_or_parted_by_commas() {
+        let config = with(
+            "SWITCHBOARD_API__CORS_ORIGINS",
+            "https://a.example, https://b.example:8443",
+        )
+        .unwrap();
+        assert_eq!(config.api.cors_origins.list().len(), 2);
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        writeln!(file, "[api]\ncors_origins = [\"https://a.example\"]").unwrap();
+        let config = Config::load(Some(file.path()), HashMap::new()).unwrap();
+        assert_eq!(config.api.cors_origins.list().len(), 1);
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod event;
 pub mod field;
 pub mod id;
 pub mod incoming;
+pub mod key;
 pub mod message;
 pub mod people;
 pub mod policy;
@@ -30,13 +31,14 @@ pub use contact::{Contact, ContactCommand, ContactCommandBody};
 pub use decision::{Decision, Rule, Trace};
 pub use desk::{Desk, DeskCommand, DeskCommandBody};
 pub use event::{Actor, ActorKind, Cause, Change, Event, EventBody, Scope};
+pub use key::{ApiKey, KeyCommand, KeyGrant};
 pub use message::{Attachment, Direction, Message, MessageStatus, Visibility};
 pub use people::{Agent, Responder, Team};
 pub use policy::{ChannelPolicy, InboundMode, PolicyPatch, Rulebook};
 pub use post::{Post, PostCommand, PostCommandBody};
 pub use rejection::Rejection;
 pub use ticket::{Circumstance, Priority, Reason, Status, Ticket};
-pub use workspace::{ApiKey, Channel, ChannelType, Setting, Workspace, WorkspaceCommand, WorkspaceCommandBody};
+pub use workspace::{Channel, ChannelType, Setting, Workspace, WorkspaceCommand, WorkspaceCommandBody};
 
 /// Milliseconds since the Unix epoch.
 pub type Millis = u64;

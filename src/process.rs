@@ -1,10 +1,14 @@
-//! Rules that cross chats: what time does, and who is given what nobody has.
+//! Rules that cross chats: what time does, and who is given what nobody has. And what requests leave behind: when a key
+//! was used.
 //!
 //! Every node runs them. None is in charge: what each does is a command to an aggregate that takes it once, whoever
 //! sends it first.
 
 mod assigner;
+mod key_use;
 mod timers;
+
+pub use self::key_use::{KeyUses, ToldUses, key_uses};
 
 use std::time::Duration;
 

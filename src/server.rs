@@ -1,27 +1,32 @@
 //! The composition root: builds every part of a node, lets it run, and shuts it down in order.
 
+mod certificate;
+mod connection;
+mod door;
+mod http;
+mod secret;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::timeout::TimeoutLayer;
+use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
 use tower_http::trace::TraceLayer;
 
 use crate::api::auth::Authenticator;
 use crate::api::graphql::schema;
 use crate::api::services::Services;
-use crate::api::{ApiState, Streams, app};
+use crate::api::{ApiState, Rates, Streams, app, careful};
 use crate::clock::Clock;
 use crate::config::{Config, StoreOptions};
 use crate::live::{Live, LiveError};
-use crate::process::Processes;
+use crate::process::{KeyUses, Processes, key_uses};
 use crate::router::{Policies, Router};
 use crate::store::redis::{RedisOptions, RedisStore};
 use crate::store::sqlite::SqliteStore;
@@ -86,12 +91,13 @@ impl Node {
     /// Starts every part over a store and its view.
     ///
     /// # Errors
-    /// The view cannot be read, or the actors cannot be started.
+    /// The view or the node's secret cannot be read, or the actors cannot be started.
     pub async fn start(
         (store, view): (Arc<dyn Store>, View),
         clock: Clock,
         config: &Config,
     ) -> Result<Self, StartError> {
+        let signing = secret::signing(config)?;
         let live = Live::open(Arc::clone(&store), view).await?;
         let policies: Arc<dyn Policies> = Arc::new(live.clone());
         let options = config.router.clone();
@@ -107,7 +113,12 @@ impl Node {
         });
         Ok(Self {
             store,
-            services: Services { router, live, clock },
+            services: Services {
+                router,
+                live,
+                clock,
+                signing,
+            },
             tasks,
             stop,
             shutdown_timeout: Duration::from_millis(config.server.shutdown_timeout_ms),
@@ -117,7 +128,7 @@ impl Node {
     /// Runs the processes and serves the API on `listener` until `shutdown`, then lets what is under way finish.
     ///
     /// # Errors
-    /// The listener fails.
+    /// The certificate cannot be used, or the listener fails.
     pub async fn serve(
         &self,
         listener: TcpListener,
@@ -142,39 +153,48 @@ impl Node {
                 }
             }
         });
+        let (uses, told) = key_uses();
+        self.tasks
+            .spawn(told.run(services.router.clone(), services.live.clone(), stop.clone()));
         self.tasks.spawn(async move { processes.run(stop).await });
-        let schema = schema(self.services.clone(), self.tasks.clone());
+        let rates = Rates::new(&config.api);
+        self.tasks.spawn(rates.clone().run(self.stop.clone()));
+        let app = self.app((rates, uses), config, &shutdown);
+        http::serve(listener, app, config, shutdown).await
+    }
+
+    /// The API, with what surrounds every request.
+    fn app(&self, (rates, uses): (Rates, KeyUses), config: &Config, shutdown: &CancellationToken) -> axum::Router {
+        let services = &self.services;
+        let schema = schema(services.clone(), self.tasks.clone(), &config.api);
         let state = ApiState {
             streams: Streams::new(schema.clone(), services.live.clone(), self.tasks.clone()),
             schema,
-            auth: Authenticator::new(self.services.live.clone()),
-            services: self.services.clone(),
+            auth: Authenticator::new(
+                services.live.clone(),
+                services.clock.clone(),
+                services.signing.clone(),
+                uses,
+            ),
+            services: services.clone(),
             limits: config.api.clone(),
+            rates,
             shutdown: shutdown.clone(),
         };
         let limit = Duration::from_millis(config.server.request_timeout_ms);
+        let pause = Duration::from_millis(config.server.body_timeout_ms);
         let span = |request: &Request| tracing::info_span!("request", http.method = %request.method(), http.path = request.uri().path());
         let app = app(state)
+            .layer(RequestBodyTimeoutLayer::new(pause))
             .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, limit))
-            .layer(CatchPanicLayer::new())
-            .layer(
-                TraceLayer::new_for_http()
-                    .make_span_with(span)
-                    .on_request(())
-                    .on_response(())
-                    .on_failure(()),
-            );
-        let silence = Duration::from_millis(config.api.socket_send_timeout_ms);
-        let listener = listener.tap_io(move |stream| prepare_stream(stream, silence));
-        let serving = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned());
-        let late = async {
-            shutdown.cancelled().await;
-            tokio::time::sleep(self.shutdown_timeout).await;
-        };
-        tokio::select! {
-            served = serving.into_future() => served,
-            () = late => Ok(()),
-        }
+            .layer(CatchPanicLayer::new());
+        careful(app).layer(
+            TraceLayer::new_for_http()
+                .make_span_with(span)
+                .on_request(())
+                .on_response(())
+                .on_failure(()),
+        )
     }
 
     /// Takes no more commands, finishes those that were taken, and lets go of everything.
@@ -185,16 +205,5 @@ impl Node {
         let _ = tokio::time::timeout(self.shutdown_timeout, self.tasks.wait()).await;
         self.services.live.view().close();
         self.store.close().await;
-    }
-}
-
-/// Small messages leave at once, and a peer that takes nothing for so long is cut off.
-fn prepare_stream(stream: &mut tokio::net::TcpStream, silence: Duration) {
-    let socket = socket2::SockRef::from(&*stream);
-    let prepared = socket.set_tcp_nodelay(true);
-    #[cfg(target_os = "linux")]
-    let prepared = prepared.and_then(|()| socket.set_tcp_user_timeout(Some(silence)));
-    if let Err(error) = prepared {
-        tracing::debug!(%error, "a connection keeps the system's settings");
     }
 }

@@ -23,14 +23,15 @@ pub enum Durability {
 pub fn open_writer(path: &Path, durability: Durability) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    let synchronous = match durability {
-        Durability::Full => "FULL",
-        Durability::Rebuildable => "OFF",
+    let (synchronous, checkpoint_after_pages) = match durability {
+        Durability::Full => ("FULL", 4_000),
+        // a checkpointer beside the writer comes first
+        Durability::Rebuildable => ("OFF", 65_536),
     };
     connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "mmap_size", 0)?;
     connection.pragma_update(None, "cache_size", -65_536)?;
-    connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+    connection.pragma_update(None, "wal_autocheckpoint", checkpoint_after_pages)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(128);

@@ -21,10 +21,14 @@ pub use outside::{ContactRow, Pool, PostFilter, PostRow};
 pub use queue::{QueueQuestion, QueueState};
 pub use read::{ChatRow, EventRow, MessageRow, Reaction, TicketRow};
 pub use stats::{QueueStats, StatsFilter};
-pub use tickets::{FILTER_VALUES_MAX, TicketFilter, TicketOrder, Total, Whereabouts, waiting_key};
+pub use tickets::{
+    DetailedTicket, FILTER_VALUES_MAX, NumberedPage, SKIP_MAX, TicketFilter, TicketOrder, Total, Whereabouts,
+    waiting_key,
+};
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -37,6 +41,8 @@ use crate::store::{Heads, Record};
 const READERS: usize = 8;
 /// How many reads of those who follow the log, and how many of live queues, may run at once.
 const FOLLOWERS: usize = 4;
+/// A checkpoint is made after so many records.
+const CHECKPOINT_RECORDS: usize = 4_096;
 
 /// A record with its place in this node's own order over all logs.
 #[derive(Clone, Debug)]
@@ -58,7 +64,44 @@ pub struct View {
     /// For live queues.
     queues: ReadPool,
     /// None where the store's writer does the writing.
-    writer: Option<Arc<Mutex<Connection>>>,
+    writer: Option<Arc<Writer>>,
+}
+
+/// The view's own writing.
+#[derive(Debug)]
+struct Writer {
+    connection: Mutex<Connection>,
+    /// Takes the log of changes into the file while the next changes are written.
+    checkpointer: Mutex<Connection>,
+    /// Records since it last did.
+    fresh: AtomicUsize,
+}
+
+impl Writer {
+    fn open(path: &Path) -> rusqlite::Result<Self> {
+        Ok(Self {
+            connection: Mutex::new(open_writer(path, Durability::Rebuildable)?),
+            checkpointer: Mutex::new(open_writer(path, Durability::Rebuildable)?),
+            fresh: AtomicUsize::new(0),
+        })
+    }
+
+    /// Counts records, and has a checkpoint made beside the writing when there were many and none is under way.
+    fn count(self: &Arc<Self>, records: usize) {
+        let fresh = self.fresh.fetch_add(records, Ordering::Relaxed).saturating_add(records);
+        if fresh < CHECKPOINT_RECORDS || self.checkpointer.is_locked() {
+            return;
+        }
+        self.fresh.store(0, Ordering::Relaxed);
+        let writer = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            let checkpointer = writer.checkpointer.lock();
+            let checkpoint = checkpointer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+            if let Err(error) = checkpoint {
+                tracing::debug!(%error, "the view's writer makes the checkpoint itself");
+            }
+        });
+    }
 }
 
 impl View {
@@ -93,16 +136,19 @@ impl View {
     /// # Errors
     /// What SQLite says.
     pub fn standalone(path: &Path) -> rusqlite::Result<Self> {
-        let writer = open_writer(path, Durability::Rebuildable)?;
-        let layout: u32 = writer.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if layout != schema::LAYOUT {
-            schema::reset(&writer)?;
+        let writer = Writer::open(path)?;
+        {
+            let connection = writer.connection.lock();
+            let layout: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            if layout != schema::LAYOUT {
+                schema::reset(&connection)?;
+            }
         }
         Ok(Self {
             reads: ReadPool::new(path, READERS),
             follows: ReadPool::new(path, FOLLOWERS),
             queues: ReadPool::new(path, FOLLOWERS),
-            writer: Some(Arc::new(Mutex::new(writer))),
+            writer: Some(Arc::new(writer)),
         })
     }
 
@@ -118,7 +164,7 @@ impl View {
         F: FnOnce(&mut Connection) -> Result<T, ReadError> + Send + 'static,
     {
         let writer = self.writer.clone().ok_or(ReadError::CutOff)?;
-        tokio::task::spawn_blocking(move || write(&mut writer.lock()))
+        tokio::task::spawn_blocking(move || write(&mut writer.connection.lock()))
             .await
             .map_err(|_| ReadError::CutOff)?
     }
@@ -130,7 +176,7 @@ impl View {
     /// # Errors
     /// What SQLite says; nothing was applied then.
     pub async fn apply(&self, records: Vec<Record>, heads: Option<Heads>) -> Result<Vec<Entry>, ReadError> {
-        self.write(move |connection| {
+        let entries = self.write(move |connection| {
             let transaction = connection.transaction()?;
             let entries = apply::apply_new(&transaction, records)?;
             if let Some(heads) = heads {
@@ -138,8 +184,12 @@ impl View {
             }
             transaction.commit()?;
             Ok(entries)
-        })
-        .await
+        });
+        let entries = entries.await?;
+        if let Some(writer) = &self.writer {
+            writer.count(entries.len());
+        }
+        Ok(entries)
     }
 
     /// How far the logs were followed, and from where on every record is in its log's order (the floor).

@@ -5,10 +5,10 @@ use uuid::Uuid;
 
 use super::auth::Principal;
 use super::error::ApiError;
-use super::services::Services;
+use super::services::{Envelope, Services};
 use crate::actor::Answer;
-use crate::domain::command::TicketAction;
-use crate::domain::{self, ChatCommand, ChatCommandBody, Rejection, Workspace};
+use crate::domain::command::{Incoming, TicketAction, check_name};
+use crate::domain::{self, Actor, ActorKind, ChatCommand, ChatCommandBody, DedupeKey, Rejection, Workspace};
 
 /// The chat of a ticket.
 pub(crate) async fn chat_of(services: &Services, principal: &Principal, ticket_id: Uuid) -> Result<Uuid, ApiError> {
@@ -59,7 +59,7 @@ impl From<Option<String>> for Repeats {
     }
 }
 
-/// Sends a command to a chat of the key's workspace.
+/// Sends a command to a chat of the key's workspace, in the name of the key's agent where it is one.
 pub(crate) async fn command(
     services: &Services,
     principal: &Principal,
@@ -67,6 +67,8 @@ pub(crate) async fn command(
     repeats: impl Into<Repeats>,
     body: ChatCommandBody,
 ) -> Result<Answer<domain::Chat>, ApiError> {
+    let body = principal.act(body)?;
+    services.check_chat(principal, chat_id).await?;
     let known = {
         let settings = services.live.settings();
         let workspace = settings.workspace(principal.workspace_id);
@@ -112,4 +114,41 @@ pub(crate) async fn ticket_command(
         action,
     };
     command(services, principal, chat_id, terms.idempotency_key, body).await
+}
+
+/// A message from an owner, and where it came in.
+#[derive(Clone, Debug)]
+pub(crate) struct Reception {
+    /// The channel that it came in on.
+    pub(crate) channel_id: Uuid,
+    /// Who wrote.
+    pub(crate) owner_external_id: String,
+    /// What they wrote.
+    pub(crate) incoming: Incoming,
+}
+
+/// The command that takes a message in; a repeat is known by the message's own id too.
+pub(crate) async fn receive(
+    services: &Services,
+    principal: &Principal,
+    envelope: Envelope,
+    reception: Reception,
+) -> Result<ChatCommand, ApiError> {
+    check_name("owner.externalId", &reception.owner_external_id)?;
+    reception.incoming.check()?;
+    services.check_channel(principal, reception.channel_id).await?;
+    let by_message = reception.incoming.external_id.as_deref().map(DedupeKey::message);
+    let mut keys = envelope.keys;
+    keys.extend(by_message);
+    let actor = Actor {
+        kind: ActorKind::Owner,
+        ..envelope.actor
+    };
+    let body = ChatCommandBody::Receive(Box::new(reception.incoming));
+    Ok(ChatCommand {
+        origin: Some((reception.channel_id, reception.owner_external_id)),
+        keys,
+        body_hash: envelope.body_hash,
+        ..ChatCommand::new(envelope.id, principal.workspace_id, actor, body)
+    })
 }

@@ -1,5 +1,7 @@
 //! The one place where failures become answers: a stable code, a sentence, and what a program needs beside them.
 
+use std::sync::Arc;
+
 use async_graphql::{ErrorExtensionValues, ErrorExtensions as _};
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -47,6 +49,9 @@ impl ApiError {
             "OVERLOADED" | "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
             "UNAVAILABLE" | "UNCERTAIN" => StatusCode::SERVICE_UNAVAILABLE,
             "INTERNAL" => StatusCode::INTERNAL_SERVER_ERROR,
+            "TIMEOUT" => StatusCode::GATEWAY_TIMEOUT,
+            "REQUEST_TIMEOUT" => StatusCode::REQUEST_TIMEOUT,
+            "METHOD_NOT_ALLOWED" => StatusCode::METHOD_NOT_ALLOWED,
             "INVALID_TRANSITION"
             | "TICKET_SUPERSEDED"
             | "ALREADY_EXISTS"
@@ -55,7 +60,8 @@ impl ApiError {
             | "AT_CAPACITY"
             | "STALE_RESPONDER"
             | "IDEMPOTENCY_MISMATCH"
-            | "LIMIT_REACHED" => StatusCode::CONFLICT,
+            | "LIMIT_REACHED"
+            | "LAST_ADMIN_KEY" => StatusCode::CONFLICT,
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -66,17 +72,27 @@ impl ApiError {
         self.details.get("retryAfterMs").and_then(Value::as_u64)
     }
 
+    /// As above, in whole seconds, at least one.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        self.retry_after_ms().map(|ms| ms.div_ceil(1_000).max(1))
+    }
+
     /// As an error of GraphQL.
     #[must_use]
     pub fn into_graphql(self) -> async_graphql::Error {
+        let source = Arc::new(self.clone());
         let Self { code, message, details } = self;
-        async_graphql::Error::new(message).extend_with(|_, values: &mut ErrorExtensionValues| {
+        let mut error = async_graphql::Error::new(message).extend_with(|_, values: &mut ErrorExtensionValues| {
             values.set("code", code);
             for (name, value) in details {
                 let value = async_graphql::Value::from_json(value);
                 values.set(name, value.unwrap_or(async_graphql::Value::Null));
             }
-        })
+        });
+        // so that REST over GraphQL answers with the failure itself
+        error.source = Some(source);
+        error
     }
 }
 
@@ -151,7 +167,7 @@ impl From<ApiError> for async_graphql::Error {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = self.status();
-        let retry_after = self.retry_after_ms().map(|ms| ms.div_ceil(1_000).max(1));
+        let retry_after = self.retry_after_seconds();
         let mut body = self.details;
         body.insert("type".into(), json!("about:blank"));
         body.insert("title".into(), json!(status.canonical_reason().unwrap_or("error")));

@@ -8,11 +8,13 @@
 pub mod chat;
 pub mod contact;
 pub mod input;
+pub mod key;
 pub mod kind;
 pub mod list;
 mod loader;
 pub mod message;
 mod mutation;
+mod needs;
 mod page;
 mod query;
 pub mod queue;
@@ -33,33 +35,32 @@ use async_graphql::{Schema, SchemaBuilder};
 use tokio_util::task::TaskTracker;
 
 use self::loader::Rows;
+use super::ApiLimits;
 use super::services::Services;
 
 /// The whole schema.
 pub type SwitchboardSchema = Schema<Query, Mutation, Subscription>;
 
-/// The deepest selection. Introspection as clients send it is 15 deep.
-const DEPTH_MAX: usize = 15;
-/// The most that a document may cost: a field costs 1, a page its fields once for each 10 items that it may hold.
-const COMPLEXITY_MAX: usize = 1_000;
 /// The most directives of a field.
 const DIRECTIVES_MAX: usize = 16;
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
-    Schema::build(Query, Mutation::default(), Subscription)
-        .limit_depth(DEPTH_MAX)
-        .limit_complexity(COMPLEXITY_MAX)
-        .limit_directives(DIRECTIVES_MAX)
+    Schema::build(Query, Mutation::default(), Subscription).limit_directives(DIRECTIVES_MAX)
 }
 
 /// The schema over a node.
 #[must_use]
-pub fn schema(services: Services, tasks: TaskTracker) -> SwitchboardSchema {
+pub fn schema(services: Services, tasks: TaskTracker, limits: &ApiLimits) -> SwitchboardSchema {
     let rows = DataLoader::new(Rows(services.clone()), move |load| {
         tasks.spawn(load);
     })
     .delay(Duration::ZERO);
-    builder().data(services).data(rows).finish()
+    builder()
+        .limit_depth(limits.query_depth_max)
+        .limit_complexity(limits.query_complexity_max)
+        .data(services)
+        .data(rows)
+        .finish()
 }
 
 /// The schema as text, as `schema.graphql` keeps it.

@@ -9,8 +9,10 @@
 //! | 401 | no known key |
 //! | 405 | another method, or a mutation by GET |
 //! | 406, 415 | media types |
+//! | 408 | a body that came too slowly |
 //! | 413 | a body over the bound |
 //! | 429, 503 | nothing ran because of load, or because something is away; only when there is no data |
+//! | 429 | the key, or an address without a key, asks for too much |
 //! | 504 | the execution took too long, in both media types: nobody knows whether a mutation took effect |
 //!
 //! The audits of the npm package graphql-http agree with this table.
@@ -34,8 +36,13 @@ use serde_json::{Map, Value as Json};
 pub(super) use self::media::MediaType;
 use super::ApiState;
 use super::auth::Principal;
+use super::body::{TOO_SLOW, is_too_slow};
+use super::error::ApiError;
 use super::graphql_request::{self as request, BAD_REQUEST, Parameters, Phase, Prepared, code_of, coded};
 use super::graphql_ws;
+
+/// How to say who asks.
+const BEARER: (HeaderName, HeaderValue) = (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
 
 /// `/graphql`.
 pub(crate) fn routes() -> Router<ApiState> {
@@ -71,7 +78,7 @@ async fn answer(state: &ApiState, parts: &Parts, body: Body, accepted: Option<Me
 
 /// What a request asks for, and who asks. That comes first, so that a stranger learns nothing but that.
 pub(super) async fn read(state: &ApiState, parts: &Parts, body: Body) -> Result<(Parameters, Principal), Refusal> {
-    let principal = authenticate(state, &parts.headers)?;
+    let principal = state.admit(parts)?;
     if parts.method != Method::GET && parts.method != Method::POST {
         return Err(Refusal::method("use POST, or GET for queries", "GET, POST"));
     }
@@ -85,14 +92,6 @@ pub(super) async fn read(state: &ApiState, parts: &Parts, body: Body) -> Result<
     }
     let bytes = read_body(body, state.limits.graphql_body_max_bytes).await?;
     Ok((parameters_of_body(&bytes)?, principal))
-}
-
-fn authenticate(state: &ApiState, headers: &HeaderMap) -> Result<Principal, Refusal> {
-    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    state.auth.authenticate(authorization).map_err(|error| {
-        let message = error.to_string();
-        Refusal::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
-    })
 }
 
 /// The parameters of a GET; `variables` and `extensions` are JSON.
@@ -143,7 +142,12 @@ async fn read_body(body: Body, max_bytes: usize) -> Result<Vec<u8>, Refusal> {
     let mut read = Vec::new();
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| Refusal::bad("the body could not be read"))?;
+        let chunk = chunk.map_err(|error| {
+            if is_too_slow(&error) {
+                return Refusal::new(StatusCode::REQUEST_TIMEOUT, TOO_SLOW, "the body came too slowly");
+            }
+            Refusal::bad("the body could not be read")
+        })?;
         if read.len().saturating_add(chunk.len()) > max_bytes {
             let message = format!("a body has at most {max_bytes} bytes");
             let status = StatusCode::PAYLOAD_TOO_LARGE;
@@ -194,8 +198,8 @@ fn respond(mut response: GraphqlResponse, media_type: MediaType) -> Response {
         answer.headers_mut().insert(header::RETRY_AFTER, seconds);
     }
     if status == StatusCode::UNAUTHORIZED {
-        let bearer = HeaderValue::from_static("Bearer");
-        answer.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+        let (name, value) = BEARER;
+        answer.headers_mut().insert(name, value);
     }
     answer.headers_mut().extend(response.http_headers);
     answer
@@ -206,7 +210,7 @@ fn status(response: &GraphqlResponse, phase: Phase, media_type: MediaType) -> St
         return StatusCode::OK;
     }
     let by_code = |error: &ServerError| match code_of(error)? {
-        "OVERLOADED" => Some(StatusCode::TOO_MANY_REQUESTS),
+        "OVERLOADED" | "RATE_LIMITED" => Some(StatusCode::TOO_MANY_REQUESTS),
         "UNAUTHENTICATED" => Some(StatusCode::UNAUTHORIZED),
         "UNAVAILABLE" | "UNCERTAIN" => Some(StatusCode::SERVICE_UNAVAILABLE),
         request::TIMEOUT => Some(StatusCode::GATEWAY_TIMEOUT),
@@ -265,16 +269,31 @@ impl Payload<'_> {
 pub(super) struct Refusal {
     status: StatusCode,
     error: Box<ServerError>,
-    header: Option<(HeaderName, &'static str)>,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        let status = error.status();
+        let header = match error.retry_after_seconds() {
+            Some(seconds) => Some((header::RETRY_AFTER, HeaderValue::from(seconds))),
+            None if status == StatusCode::UNAUTHORIZED => Some(BEARER),
+            None => None,
+        };
+        Self {
+            status,
+            error: Box::new(request::failed(error)),
+            header,
+        }
+    }
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
-        let header = (status == StatusCode::UNAUTHORIZED).then_some((header::WWW_AUTHENTICATE, "Bearer"));
         Self {
             status,
             error: Box::new(coded(message, code)),
-            header,
+            header: None,
         }
     }
 
@@ -285,7 +304,7 @@ impl Refusal {
     pub(super) fn method(message: &str, allowed: &'static str) -> Self {
         let status = StatusCode::METHOD_NOT_ALLOWED;
         Self {
-            header: Some((header::ALLOW, allowed)),
+            header: Some((header::ALLOW, HeaderValue::from_static(allowed))),
             ..Self::new(status, "METHOD_NOT_ALLOWED", message)
         }
     }
@@ -298,7 +317,7 @@ impl Refusal {
         };
         let mut response = payload.into_response(self.status, media_type);
         if let Some((name, value)) = self.header {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
+            response.headers_mut().insert(name, value);
         }
         response
     }

@@ -1,6 +1,7 @@
 //! A GraphQL request between a transport and the schema: its parameters are checked, its size is bounded, it is parsed
 //! once, and whatever goes wrong carries a code. HTTP and the socket share this.
 
+mod introspection;
 mod size;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use serde_json::{Map, Value as Json};
 
 use super::ApiLimits;
 use super::auth::Principal;
+use super::error::ApiError;
 use super::graphql::SwitchboardSchema;
 use super::streams::{Source, variable_of_after};
 
@@ -23,6 +25,8 @@ pub(crate) const PARSE_FAILED: &str = "GRAPHQL_PARSE_FAILED";
 pub(crate) const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
 /// The document is over one of the bounds.
 pub(crate) const TOO_COMPLEX: &str = "QUERY_TOO_COMPLEX";
+/// The document asks what the schema is, and may not.
+const INTROSPECTION_DISABLED: &str = "INTROSPECTION_DISABLED";
 /// The execution took too long.
 pub(crate) const TIMEOUT: &str = "TIMEOUT";
 /// An argument that no validation rule looks at is not what it must be.
@@ -114,8 +118,8 @@ pub(crate) enum Prepared {
 /// The size is measured before the parser runs, because the parser descends once for each bracket.
 ///
 /// # Errors
-/// An error with its code: [`PARSE_FAILED`], [`VALIDATION_FAILED`] for an operation that is not there, or
-/// [`TOO_COMPLEX`].
+/// An error with its code: [`PARSE_FAILED`], [`VALIDATION_FAILED`] for an operation that is not there,
+/// [`TOO_COMPLEX`], or [`INTROSPECTION_DISABLED`].
 pub(crate) fn prepare(
     parameters: Parameters,
     limits: &ApiLimits,
@@ -131,6 +135,10 @@ pub(crate) fn prepare(
         with_code(error.into(), code)
     })?;
     size::check_aliases(&document, limits.query_aliases_max).map_err(|message| coded(message, TOO_COMPLEX))?;
+    if !limits.introspection && introspection::is_asked_for(&document) {
+        return Err(coded("introspection is turned off here", INTROSPECTION_DISABLED));
+    }
+    size::check_spread(&document).map_err(|message| coded(message, TOO_COMPLEX))?;
     let invalid = |message| coded(message, VALIDATION_FAILED);
     let operation = find_operation(&document, parameters.operation_name.as_deref()).map_err(invalid)?;
     if operation.ty == OperationType::Subscription {
@@ -236,6 +244,16 @@ pub(crate) fn code_of(error: &ServerError) -> Option<&str> {
 /// An error of a request as a whole.
 pub(crate) fn coded(message: impl Into<String>, code: &str) -> ServerError {
     with_code(ServerError::new(message, None), code)
+}
+
+/// A failure of the API as an error of a request as a whole.
+pub(crate) fn failed(failure: ApiError) -> ServerError {
+    let async_graphql::Error {
+        message, extensions, ..
+    } = failure.into_graphql();
+    let mut error = ServerError::new(message, None);
+    error.extensions = extensions;
+    error
 }
 
 fn with_code(mut error: ServerError, code: &str) -> ServerError {

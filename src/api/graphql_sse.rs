@@ -21,6 +21,7 @@ use super::ApiState;
 use super::auth::Principal;
 use super::graphql_http::{self as http, MediaType, Refusal};
 use super::graphql_request::{self as request, Prepared};
+use super::rate::Seat;
 use super::streams::Answer;
 
 /// How often the clock is looked at: a revoked key is noticed so soon.
@@ -45,13 +46,14 @@ async fn serve(State(state): State<ApiState>, request: Request) -> Response {
                 "the answer is text/event-stream",
             ));
         }
-        let prepared = request::prepare(parameters, &state.limits, principal);
+        let prepared = request::prepare(parameters, &state.limits, principal.clone());
         if parts.method == Method::GET && matches!(prepared, Ok(Prepared::Once { is_mutation: true, .. })) {
             return Err(Refusal::method("a mutation needs POST", "POST"));
         }
-        Ok((prepared, principal))
+        let seat = state.rates.seat(principal.key_id)?;
+        Ok((prepared, (principal, seat)))
     };
-    let (prepared, principal) = match read.await {
+    let (prepared, holder) = match read.await {
         Ok(read) => read,
         Err(refusal) => return refusal.into_response(MediaType::Json),
     };
@@ -63,7 +65,7 @@ async fn serve(State(state): State<ApiState>, request: Request) -> Response {
         (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
         (header::CACHE_CONTROL, "no-cache, no-transform"),
     ];
-    let mut response = (headers, Body::from_stream(events(state, principal, answers))).into_response();
+    let mut response = (headers, Body::from_stream(events(state, holder, answers))).into_response();
     // nginx would hold events back
     let unbuffered = HeaderValue::from_static("no");
     response.headers_mut().insert("x-accel-buffering", unbuffered);
@@ -88,13 +90,14 @@ struct Session {
     answers: Option<BoxStream<'static, Answer>>,
     tick: Interval,
     quiet: u32,
+    _seat: Seat,
 }
 
 type Event = Result<Bytes, std::convert::Infallible>;
 
 fn events(
     state: ApiState,
-    principal: Principal,
+    (principal, seat): (Principal, Seat),
     answers: BoxStream<'static, Answer>,
 ) -> impl Stream<Item = Event> + Send + 'static {
     let mut tick = tokio::time::interval(TICK);
@@ -105,6 +108,7 @@ fn events(
         answers: Some(answers),
         tick,
         quiet: QUIET_TICKS,
+        _seat: seat,
     };
     stream::unfold(session, |mut session| async move {
         let event = session.next().await?;

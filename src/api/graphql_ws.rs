@@ -11,11 +11,11 @@
 //! | 1002, 1009 | broken frames, a message over the bound |
 //! | 4400 | not a message of the protocol |
 //! | 4401 | an operation before the acknowledgement |
-//! | 4403 | no known key, or the key was revoked |
+//! | 4403 | no known key, or the key was revoked, expired or changed |
 //! | 4406 | the client does not speak the protocol |
 //! | 4408 | no `connection_init` in time |
 //! | 4409 | an id that is in use |
-//! | 4429 | a second `connection_init` |
+//! | 4429 | a second `connection_init`; or the key, or an address without a key, asks for too much |
 //!
 //! A client that is silent for three pings, or takes nothing for the send time-out, is dropped without a word.
 
@@ -24,6 +24,7 @@ mod message;
 mod operations;
 
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts as _;
@@ -40,7 +41,9 @@ use self::message::{ClientMessage, Subscribe};
 use self::operations::{Operations, Step};
 use super::ApiState;
 use super::auth::Principal;
+use super::error::ApiError;
 use super::graphql_request::{self as request, coded};
+use super::rate::{self, Seat};
 use super::streams::Answer;
 
 /// The subprotocol.
@@ -56,7 +59,7 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 /// How long the close may travel when nothing more can be read.
 const CLOSE_LINGER: Duration = Duration::from_millis(250);
 /// Read at once.
-const READ_BUFFER_BYTES: usize = 8 * 1_024;
+const READ_BUFFER_BYTES: usize = 4 * 1_024;
 /// Written at once.
 const WRITE_BUFFER_BYTES: usize = 32 * 1_024;
 /// The largest message that is sent; a larger response becomes an error.
@@ -75,6 +78,7 @@ pub(crate) async fn upgrade(state: ApiState, mut parts: Parts) -> Response {
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
+    let peer = rate::peer(&parts.extensions);
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &state).await {
         Ok(upgrade) => upgrade,
         Err(rejection) => return rejection.into_response(),
@@ -87,20 +91,25 @@ pub(crate) async fn upgrade(state: ApiState, mut parts: Parts) -> Response {
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
         .max_write_buffer_size(WRITE_BUFFER_MAX_BYTES)
-        .on_upgrade(move |socket| serve(state, socket, authorization))
+        .on_upgrade(move |socket| serve(state, socket, (authorization, peer)))
 }
 
-async fn serve(state: ApiState, socket: WebSocket, authorization: Option<String>) {
+async fn serve(state: ApiState, socket: WebSocket, opener: (Option<String>, IpAddr)) {
     let speaks = socket.protocol().is_some();
-    let mut session = Session::new(state, socket, authorization);
+    let mut session = Session::new(state, socket, opener);
     let ending = if speaks {
         session.run().await
     } else {
         Ending::close(4406, "Subprotocol not acceptable")
     };
     tracing::debug!(?ending, "a socket ended");
-    let Session { socket, operations, .. } = session;
-    drop(operations);
+    let Session {
+        socket,
+        operations,
+        seat,
+        ..
+    } = session;
+    drop((operations, seat));
     ending.carry_out(socket).await;
 }
 
@@ -172,8 +181,10 @@ struct Session {
     gate: Gate,
     /// Of the request that opened the socket.
     authorization: Option<String>,
+    peer: IpAddr,
     /// Known once the connection was acknowledged.
     principal: Option<Principal>,
+    seat: Option<Seat>,
     operations: Operations,
     tick: Interval,
     opened_at: Instant,
@@ -182,7 +193,7 @@ struct Session {
 }
 
 impl Session {
-    fn new(state: ApiState, socket: WebSocket, authorization: Option<String>) -> Self {
+    fn new(state: ApiState, socket: WebSocket, (authorization, peer): (Option<String>, IpAddr)) -> Self {
         let now = Instant::now();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -191,7 +202,9 @@ impl Session {
             socket,
             gate: Gate::new(),
             authorization,
+            peer,
             principal: None,
+            seat: None,
             operations: Operations::default(),
             tick,
             opened_at: now,
@@ -282,19 +295,31 @@ impl Session {
         let forbidden = || Ending::close(4403, "Forbidden");
         let authorization = message::authorization(payload).map_err(|()| forbidden())?;
         let authorization = authorization.or(self.authorization.as_deref());
-        let principal = self.state.auth.authenticate(authorization);
-        self.principal = Some(principal.map_err(|_| forbidden())?);
+        let admit = || {
+            let principal = self.state.authenticate(authorization, self.peer)?;
+            self.state.rates.spend(principal.key_id, None)?;
+            let seat = self.state.rates.seat(principal.key_id)?;
+            Ok::<_, ApiError>((principal, seat))
+        };
+        let (principal, seat) = admit().map_err(|error| match error.code {
+            "RATE_LIMITED" => Ending::close(4429, error.message),
+            _ => forbidden(),
+        })?;
+        (self.principal, self.seat) = (Some(principal), Some(seat));
         self.say(message::acknowledge()).await
     }
 
     async fn subscribe(&mut self, subscribe: Subscribe) -> Result<(), Ending> {
-        let Some(principal) = self.principal else {
+        let Some(principal) = self.principal.clone() else {
             return Err(Ending::close(4401, "Unauthorized"));
         };
         let Subscribe { id, parameters } = subscribe;
         if self.operations.has(&id) {
             let reason = format!("Subscriber for {id} already exists");
             return Err(Ending::close(4409, reason));
+        }
+        if let Err(error) = self.state.rates.spend(principal.key_id, None) {
+            return self.say(message::errors(&id, &[request::failed(error)])).await;
         }
         let max = self.state.limits.socket_subscriptions_max;
         if !self.operations.has_room(max) {
@@ -362,23 +387,38 @@ impl Session {
 
     /// Gives a message to the write buffer, as soon as there is room.
     async fn feed(&mut self, message: Message) -> Result<(), Ending> {
-        write(&self.state, self.socket.feed(message)).await
+        write(&self.state, self.principal.as_ref(), self.socket.feed(message)).await
     }
 
     /// Sees everything written out.
     async fn flush(&mut self) -> Result<(), Ending> {
-        write(&self.state, self.socket.flush()).await
+        write(&self.state, self.principal.as_ref(), self.socket.flush()).await
     }
 }
 
-/// Waits for a write, but not past the send time-out, and not when the server shuts down.
-async fn write(state: &ApiState, writing: impl Future<Output = Result<(), axum::Error>>) -> Result<(), Ending> {
+/// Waits for a write, but not past the send time-out, and not when the server shuts down or the key opens nothing more.
+async fn write(
+    state: &ApiState,
+    principal: Option<&Principal>,
+    writing: impl Future<Output = Result<(), axum::Error>>,
+) -> Result<(), Ending> {
     let timeout = Duration::from_millis(state.limits.socket_send_timeout_ms);
     tokio::select! {
         biased;
         written = writing => written.map_err(|_| Ending::Lost),
         () = state.shutdown.cancelled() => Err(Ending::going_away()),
         () = tokio::time::sleep(timeout) => Err(Ending::Lost),
+        () = shut_out(state, principal) => Err(Ending::close(4403, "Forbidden")),
+    }
+}
+
+/// Waits until a key opens nothing more.
+async fn shut_out(state: &ApiState, principal: Option<&Principal>) {
+    let Some(principal) = principal else {
+        return std::future::pending().await;
+    };
+    while state.auth.is_live(principal) {
+        tokio::time::sleep(TICK).await;
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::ApiState;
+use super::body::unread;
 use super::error::ApiError;
 use super::services::{Services, new_id};
 use crate::domain::command::{MessageName, check_name};
@@ -53,10 +54,7 @@ async fn telegram(
         ));
     }
     let max = state.limits.hook_body_max_bytes;
-    let body = to_bytes(body, max).await.map_err(|_| {
-        let message = format!("the body is cut off or longer than {max} bytes");
-        ApiError::new("PAYLOAD_TOO_LARGE", message)
-    })?;
+    let body = to_bytes(body, max).await.map_err(|error| unread(&error, max))?;
     let inbound = telegram::parse(&body).map_err(|error| ApiError::new("BAD_REQUEST", error.to_string()))?;
     let (owner, keys, body) = match inbound {
         Inbound::Ignored { reason } => return Ok(accepted("IGNORED", Some(reason))),

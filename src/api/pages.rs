@@ -1,7 +1,7 @@
 //! The pages for people: the dashboard and GraphiQL as built from `web/`, or a plain page where they were not built.
 
 use axum::Router;
-use axum::extract::Path;
+use axum::extract::{Path, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
@@ -19,8 +19,16 @@ const PLAIN: &str = include_str!("pages/plain.html");
 pub(super) fn routes() -> Router<ApiState> {
     Router::new()
         .route("/", get(async || page("index.html")))
-        .route("/graphiql", get(async || page("graphiql.html")))
+        .route("/graphiql", get(graphiql))
         .route("/assets/{*path}", get(asset))
+}
+
+async fn graphiql(State(state): State<ApiState>) -> Response {
+    if state.limits.graphiql {
+        page("graphiql.html")
+    } else {
+        (StatusCode::NOT_FOUND, "not found\n").into_response()
+    }
 }
 
 fn page(name: &str) -> Response {
@@ -45,7 +53,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
                       font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
 
-fn headers(kind: &str, forever: bool) -> [(HeaderName, HeaderValue); 5] {
+pub(super) fn headers(kind: &str, forever: bool) -> [(HeaderName, HeaderValue); 5] {
     let cache = if forever {
         "public, max-age=31536000, immutable"
     } else {

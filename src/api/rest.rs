@@ -1,7 +1,15 @@
 //! REST: the documents' routes by their own names, and what a script wants. Every route is in `/openapi.json`, made from
 //! the handlers.
 
+mod docs;
 mod extract;
+mod messages;
+mod openapi;
+mod receipt;
+mod resources;
+mod signed;
+mod tickets;
+mod yolead;
 
 use axum::Router;
 use serde::Serialize;
@@ -9,6 +17,7 @@ use utoipa::{IntoResponses, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::ApiState;
+use super::error::ApiError;
 
 /// An error, as `application/problem+json`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -45,6 +54,9 @@ pub(super) enum Problems {
     /// It is not there, or not in this workspace.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(Problem),
+    /// The body came too slowly.
+    #[response(status = 408, content_type = "application/problem+json")]
+    TooSlow(Problem),
     /// The state does not allow it: the code says why.
     #[response(status = 409, content_type = "application/problem+json")]
     Conflict(Problem),
@@ -60,12 +72,35 @@ pub(super) enum Problems {
     /// Too many requests, or too many commands waiting: try again after `Retry-After`.
     #[response(status = 429, content_type = "application/problem+json")]
     TooManyRequests(Problem),
+    /// It failed here; the log says how.
+    #[response(status = 500, content_type = "application/problem+json")]
+    Internal(Problem),
     /// The store does not answer, or the outcome is not known: try again with the same `Idempotency-Key`.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(Problem),
+    /// It took too long; a write may still take effect.
+    #[response(status = 504, content_type = "application/problem+json")]
+    Timeout(Problem),
 }
 
 pub(super) fn routes() -> Router<ApiState> {
-    let (router, _openapi) = OpenApiRouter::<ApiState>::new().split_for_parts();
-    router
+    let (typed, described) = OpenApiRouter::<ApiState>::new()
+        .merge(tickets::routes())
+        .merge(messages::routes())
+        .merge(yolead::routes())
+        .split_for_parts();
+    typed
+        .merge(resources::routes())
+        .merge(docs::routes(described))
+        .fallback(no_path)
+        .method_not_allowed_fallback(no_method)
+}
+
+async fn no_path() -> ApiError {
+    ApiError::new("NOT_FOUND", "there is no such path")
+}
+
+/// The router says in `Allow` which methods there are.
+async fn no_method() -> ApiError {
+    ApiError::new("METHOD_NOT_ALLOWED", "the path has other methods")
 }

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::auth::Principal;
+use super::auth::{Principal, Signing};
 use super::error::ApiError;
 use crate::clock::Clock;
 use crate::domain::command::{NAME_MAX_BYTES, check_text};
 use crate::domain::{Actor, ActorKind, DedupeKey, Rejection};
 use crate::live::Live;
 use crate::router::Router;
-use crate::view::{TicketRow, View};
+use crate::view::{ChatRow, ContactRow, PostRow, TicketRow, View};
 
 /// How long a read waits for this node to take in its own writes, in milliseconds.
 const OWN_WRITES_WAIT_MS: u64 = 2_000;
@@ -25,6 +25,8 @@ pub struct Services {
     pub live: Live,
     /// The time.
     pub clock: Clock,
+    /// The signing secrets of keys.
+    pub signing: Signing,
 }
 
 /// What every command carries beside its body.
@@ -73,8 +75,10 @@ impl Services {
         self.live.wait_for(partition, position, wait).await;
     }
 
-    /// Whether a channel is the workspace's; one that another node just made is waited for.
+    /// Whether a channel is the workspace's, and one that the key may know of; one that another node just made is waited
+    /// for.
     pub(crate) async fn check_channel(&self, principal: &Principal, channel_id: Uuid) -> Result<(), ApiError> {
+        principal.check_channel(channel_id)?;
         let known = || {
             let settings = self.live.settings();
             settings
@@ -106,13 +110,19 @@ impl Services {
         Err(Rejection::NotFound { what }.into())
     }
 
-    /// A ticket of the workspace.
+    /// A ticket of the workspace that the key may know of.
     pub(crate) async fn find_ticket(
         &self,
         principal: &Principal,
         ticket_id: Uuid,
     ) -> Result<Option<TicketRow>, ApiError> {
-        let workspace = principal.workspace_id;
+        let found = self.any_ticket(principal.workspace_id, ticket_id).await?;
+        let Some(row) = found else { return Ok(None) };
+        let is_seen = principal.channels().is_none() || self.find_chat(principal, row.chat_id).await?.is_some();
+        Ok(is_seen.then_some(row))
+    }
+
+    async fn any_ticket(&self, workspace: Uuid, ticket_id: Uuid) -> Result<Option<TicketRow>, ApiError> {
         let found = self.view().await;
         let found = found.tickets_by_id(workspace, vec![ticket_id]).await?;
         if let Some(row) = found.into_iter().next() {
@@ -124,6 +134,40 @@ impl Services {
         self.catch_up().await?;
         let found = self.live.view().tickets_by_id(workspace, vec![ticket_id]);
         Ok(found.await?.into_iter().next())
+    }
+
+    /// A chat of the workspace that the key may know of.
+    async fn find_chat(&self, principal: &Principal, chat_id: Uuid) -> Result<Option<ChatRow>, ApiError> {
+        let (workspace, view) = (principal.workspace_id, self.view().await);
+        let mut found = view.chats(workspace, vec![chat_id]).await?;
+        if found.is_empty() && !view.is_embedded() {
+            self.catch_up().await?;
+            found = view.chats(workspace, vec![chat_id]).await?;
+        }
+        let mut found = found.into_iter();
+        Ok(found.find(|chat| principal.sees(chat.channel_id)))
+    }
+
+    /// Refuses a chat that a key may not know of, as one that is not there. Whether it is there for a key that knows all
+    /// channels is left to the chat.
+    pub(crate) async fn check_chat(&self, principal: &Principal, chat_id: Uuid) -> Result<(), ApiError> {
+        if principal.channels().is_none() || self.find_chat(principal, chat_id).await?.is_some() {
+            return Ok(());
+        }
+        Err(Rejection::NotFound { what: "chat" }.into())
+    }
+
+    /// What the key may know of the contact that stands for this one, as far as this node has read.
+    pub(crate) async fn contact(&self, principal: &Principal, id: Uuid) -> Result<Option<ContactRow>, ApiError> {
+        let found = self.view().await.contact(principal.workspace_id, id).await?;
+        Ok(found.and_then(|contact| principal.glimpse(contact)))
+    }
+
+    /// A comment or review that the key may know of, as far as this node has read.
+    pub(crate) async fn post(&self, principal: &Principal, id: Uuid) -> Result<Option<PostRow>, ApiError> {
+        let found = self.view().await.post(principal.workspace_id, id).await?;
+        let is_seen = |post: &PostRow| post.body.as_ref().is_some_and(|body| principal.sees(body.channel_id));
+        Ok(found.filter(is_seen))
     }
 
     /// What a command carries; the key, with the body, makes a repeat known.

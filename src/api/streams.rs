@@ -160,7 +160,10 @@ impl Streams {
     fn join(&self, source: &Arc<Source>, place: &Place) -> Member {
         let mut groups = self.shared.groups.lock();
         let group = match groups.entry(Arc::clone(source.key())) {
-            Entry::Occupied(known) if !known.get().is_over() => Arc::clone(known.get()),
+            Entry::Occupied(known) if !known.get().is_over() => {
+                source.share();
+                Arc::clone(known.get())
+            }
             entry @ (Entry::Occupied(_) | Entry::Vacant(_)) => {
                 let group = Arc::new(Group::default());
                 entry.insert_entry(Arc::clone(&group));

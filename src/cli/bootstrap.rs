@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use anyhow::bail;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
 use crate::actor::CommandError;
+use crate::api::auth::issue;
 use crate::config::Secret;
-use crate::domain::{Actor, ApiKey, Rejection, WorkspaceCommand, WorkspaceCommandBody, id};
+use crate::domain::{Actor, ApiKey, KeyCommand, Millis, Rejection, WorkspaceCommand, WorkspaceCommandBody, id};
 use crate::router::RouterError;
 use crate::server::Node;
 
@@ -53,10 +52,12 @@ pub(super) async fn ask(node: &Node, body: WorkspaceCommandBody) -> anyhow::Resu
 pub(super) async fn first_key(node: &Node, admin: Option<&Secret>) -> anyhow::Result<FirstKey> {
     let live = &node.services.live;
     live.catch_up(Duration::from_millis(CATCH_UP_MS)).await?;
-    let name = "default".to_owned();
+    let (name, now) = ("default".to_owned(), node.services.clock.now());
     ask(node, WorkspaceCommandBody::Create { name }).await?;
     if let Some(Secret(key)) = admin {
-        ask(node, create_key("admin", key)).await?;
+        let hash = id::sha256_hex(key.as_bytes());
+        let key = ApiKey::admin("admin", &hash, now);
+        ask(node, create_key(key, now)).await?;
         return Ok(FirstKey::FromEnvironment);
     }
     let settings = live.settings();
@@ -64,18 +65,20 @@ pub(super) async fn first_key(node: &Node, admin: Option<&Secret>) -> anyhow::Re
     if workspace.is_some_and(|workspace| !workspace.keys.is_empty()) {
         return Ok(FirstKey::Kept);
     }
-    let mut secret = [0_u8; 32];
-    getrandom::fill(&mut secret)?;
-    let key = format!("sb_{}", URL_SAFE_NO_PAD.encode(secret));
-    ask(node, create_key("first", &key)).await?;
-    Ok(FirstKey::New(key))
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes)?;
+    let key_id = uuid::Builder::from_random_bytes(bytes).into_uuid();
+    let issued = issue(key_id)?;
+    let key = ApiKey {
+        id: key_id,
+        ..ApiKey::admin("first", &issued.hash, now)
+    };
+    ask(node, create_key(key, now)).await?;
+    Ok(FirstKey::New(issued.text))
 }
 
-fn create_key(name: &str, key: &str) -> WorkspaceCommandBody {
-    let hash = id::sha256_hex(key.as_bytes());
-    WorkspaceCommandBody::CreateKey(ApiKey {
-        id: id::key(&hash),
-        name: name.to_owned(),
-        hash,
-    })
+/// The operator who gives a key, or is given it, uses it.
+fn create_key(key: ApiKey, now: Millis) -> WorkspaceCommandBody {
+    let last_used_at = Some(now);
+    WorkspaceCommandBody::Key(KeyCommand::Create(Box::new(ApiKey { last_used_at, ..key })))
 }

@@ -26,7 +26,8 @@ pub(super) async fn serve(config: Config, with_demo: bool) -> anyhow::Result<Exi
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
     let address = listener.local_addr()?;
     let tour = if with_demo { demo::fill(&node).await? } else { None };
-    greet(&format!("http://{address}"), key, tour)?;
+    let scheme = if config.tls.is_on() { "https" } else { "http" };
+    greet(&format!("{scheme}://{address}"), &config, key, tour)?;
     let shutdown = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -57,11 +58,13 @@ pub(super) async fn serve(config: Config, with_demo: bool) -> anyhow::Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-fn greet(url: &str, key: bootstrap::FirstKey, demo: Option<demo::Tour>) -> std::io::Result<()> {
+fn greet(url: &str, config: &Config, key: bootstrap::FirstKey, demo: Option<demo::Tour>) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "switchboard listens on {url}")?;
     writeln!(out, "  dashboard  {url}/")?;
-    writeln!(out, "  GraphiQL   {url}/graphiql")?;
+    if config.api.graphiql {
+        writeln!(out, "  GraphiQL   {url}/graphiql")?;
+    }
     writeln!(out, "  GraphQL    {url}/graphql")?;
     match key {
         bootstrap::FirstKey::New(key) => {

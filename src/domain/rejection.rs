@@ -33,6 +33,8 @@ pub enum Rejection {
     IdempotencyMismatch,
     #[error("at most {max} {what}")]
     LimitReached { what: &'static str, max: usize },
+    #[error("this is the last key with ADMIN that does not expire")]
+    LastAdminKey,
 }
 
 impl Rejection {
@@ -60,6 +62,7 @@ impl Rejection {
             Self::StaleResponder { .. } => "STALE_RESPONDER",
             Self::IdempotencyMismatch => "IDEMPOTENCY_MISMATCH",
             Self::LimitReached { .. } => "LIMIT_REACHED",
+            Self::LastAdminKey => "LAST_ADMIN_KEY",
         }
     }
 
@@ -101,7 +104,8 @@ impl Rejection {
             | Self::AlreadyExists { .. }
             | Self::AlreadyAssigned
             | Self::AtCapacity
-            | Self::IdempotencyMismatch => Vec::new(),
+            | Self::IdempotencyMismatch
+            | Self::LastAdminKey => Vec::new(),
         }
     }
 }

@@ -7,6 +7,7 @@ use super::aggregate::{Aggregate, Decided};
 use super::command::{Wish, check_name};
 use super::event::EventBody;
 use super::field::{Field, FieldTarget, Tag};
+use super::key::{ApiKey, KeyCommand};
 use super::people::{Agent, AgentPatch, Responder, Team};
 use super::{ChannelPolicy, Event, Millis, PolicyPatch, Rejection};
 
@@ -22,8 +23,6 @@ pub const RESPONDERS_MAX: usize = 500;
 pub const TAGS_MAX: usize = 2_000;
 /// The most fields of one workspace.
 pub const FIELDS_MAX: usize = 200;
-/// The most API keys of one workspace.
-pub const KEYS_MAX: usize = 1_000;
 
 /// What a channel is connected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,18 +62,6 @@ pub struct Channel {
     pub hook_secret_hash: Option<String>,
 }
 
-/// An API key; its secret is not kept, only its SHA-256.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ApiKey {
-    /// Derived from the hash.
-    pub id: Uuid,
-    /// To show.
-    pub name: String,
-    /// SHA-256 of the whole key, in hexadecimal.
-    pub hash: String,
-}
-
 /// The settings of one workspace; its JSON is the snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -105,7 +92,7 @@ pub struct Workspace {
     /// At most [`FIELDS_MAX`].
     #[serde(default)]
     pub fields: Vec<Field>,
-    /// At most [`KEYS_MAX`].
+    /// At most [`KEYS_MAX`](super::key::KEYS_MAX).
     pub keys: Vec<ApiKey>,
 }
 
@@ -138,7 +125,7 @@ pub enum WorkspaceCommandBody {
     CreateSetting(Setting),
     ReplaceSetting(Setting),
     UpdateAgent(Uuid, Box<AgentPatch>),
-    CreateKey(ApiKey),
+    Key(KeyCommand),
 }
 
 /// A wish about a workspace's settings.
@@ -216,7 +203,7 @@ impl Workspace {
     }
 
     /// The event that grants a wish, and the id of what it is about; none where there is nothing to change.
-    fn choose(&self, command: &WorkspaceCommand) -> Result<(Option<EventBody>, Uuid), Rejection> {
+    fn choose(&self, command: &WorkspaceCommand, now: Millis) -> Result<(Option<EventBody>, Uuid), Rejection> {
         match &command.body {
             WorkspaceCommandBody::Create { name } => {
                 check_name("name", name)?;
@@ -267,14 +254,7 @@ impl Workspace {
                 let from = self.agent(*id).ok_or(Rejection::NotFound { what: "agent" })?;
                 self.replace(&Setting::Agent(Box::new(from.patched(patch))))
             }
-            WorkspaceCommandBody::CreateKey(key) => {
-                check_name("input.name", &key.name)?;
-                check_new("a key", self.keys.iter().all(|known| known.hash != key.hash))?;
-                check_room("keys", self.keys.len(), KEYS_MAX)?;
-                let key = key.clone();
-                let id = key.id;
-                Ok((Some(EventBody::KeyCreated { key }), id))
-            }
+            WorkspaceCommandBody::Key(command) => self.choose_key(command, now),
         }
     }
 
@@ -419,7 +399,7 @@ impl Aggregate for Workspace {
     }
 
     fn decide(&self, command: &WorkspaceCommand, (): &(), now: Millis) -> Result<Decided<Self>, Rejection> {
-        let (body, setting_id) = self.choose(command)?;
+        let (body, setting_id) = self.choose(command, now)?;
         let mut decided = match body {
             Some(body) => command.grant(self, body, now),
             None => command.nothing(self.clone()),
@@ -451,8 +431,7 @@ impl Aggregate for Workspace {
             EventBody::TagUpdated { to, .. } => replace(&mut self.tags, to, |tag| tag.id),
             EventBody::FieldCreated { field } => self.fields.push(field.clone()),
             EventBody::FieldUpdated { to, .. } => replace(&mut self.fields, to, |field| field.id),
-            EventBody::KeyCreated { key } => self.keys.push(key.clone()),
-            _ => {}
+            _ => self.apply_key(event),
         }
     }
 }

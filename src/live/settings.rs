@@ -13,8 +13,9 @@ use crate::domain::{ApiKey, Channel, ChannelPolicy, Rulebook, Workspace};
 pub struct Settings {
     workspaces: HashMap<Uuid, Arc<Workspace>>,
     channels: HashMap<Uuid, (Uuid, Channel)>,
-    keys: HashMap<String, (Uuid, ApiKey)>,
-    key_ids: HashSet<Uuid>,
+    /// By the hash of each of its secrets.
+    keys: HashMap<String, (Uuid, Arc<ApiKey>)>,
+    keys_by_id: HashMap<Uuid, (Uuid, Arc<ApiKey>)>,
     giving: HashSet<Uuid>,
 }
 
@@ -36,8 +37,12 @@ impl Settings {
                 settings.channels.insert(channel.id, (workspace.id, channel.clone()));
             }
             for key in &workspace.keys {
-                settings.key_ids.insert(key.id);
-                settings.keys.insert(key.hash.clone(), (workspace.id, key.clone()));
+                let key = Arc::new(key.clone());
+                for secret in &key.secrets {
+                    let known = (workspace.id, Arc::clone(&key));
+                    settings.keys.insert(secret.hash.clone(), known);
+                }
+                settings.keys_by_id.insert(key.id, (workspace.id, key));
             }
             settings.workspaces.insert(workspace.id, Arc::new(workspace));
         }
@@ -88,15 +93,15 @@ impl Settings {
         self.giving.contains(&workspace_id)
     }
 
-    /// Whether a key still opens something.
-    #[must_use]
-    pub fn has_key(&self, id: Uuid) -> bool {
-        self.key_ids.contains(&id)
-    }
-
-    /// The key with this SHA-256, and its workspace.
+    /// The key of a secret with this SHA-256, and its workspace. It may have expired, and so may the secret.
     #[must_use]
     pub fn key(&self, hash: &str) -> Option<(Uuid, &ApiKey)> {
-        self.keys.get(hash).map(|(workspace, key)| (*workspace, key))
+        self.keys.get(hash).map(|(workspace, key)| (*workspace, &**key))
+    }
+
+    /// The key with this id, and its workspace. It may have expired.
+    #[must_use]
+    pub fn key_by_id(&self, id: Uuid) -> Option<(Uuid, &ApiKey)> {
+        self.keys_by_id.get(&id).map(|(workspace, key)| (*workspace, &**key))
     }
 }

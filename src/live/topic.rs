@@ -14,7 +14,14 @@ pub struct EventFilter {
     pub ticket_id: Option<Uuid>,
     /// Any of these; all where it is empty.
     pub types: Vec<String>,
+    /// What happens to chats on these, and posts that come in or change there; all where it is empty.
+    pub channel_ids: Vec<Uuid>,
+    /// Leaves out those of API keys.
+    pub hides_keys: bool,
 }
+
+/// The events without a chat that say which channel they are of.
+const OF_POSTS: [&str; 2] = ["post.received", "post.edited"];
 
 /// What a subscription is about.
 #[derive(Clone, Debug)]
@@ -48,19 +55,42 @@ pub(super) enum Key {
     Status(Status),
 }
 
+/// Which channel an entry is of.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others say no channel")]
+fn channel_of(entry: &Entry) -> Option<Uuid> {
+    let of_post = match &entry.record.event.body {
+        EventBody::PostReceived { post } | EventBody::PostEdited { to: post, .. } => Some(post.channel_id),
+        _ => None,
+    };
+    entry.whereabouts.map(|at| at.channel_id).or(of_post)
+}
+
 impl EventFilter {
-    fn matches(&self, event: &Event) -> bool {
+    fn matches(&self, entry: &Entry) -> bool {
+        let event = &*entry.record.event;
+        let name = event.body.name();
         let same = |wanted: Option<Uuid>, found: Option<Uuid>| wanted.is_none_or(|wanted| found == Some(wanted));
         same(self.chat_id, event.chat_id())
             && same(self.ticket_id, event.ticket_id())
-            && (self.types.is_empty() || self.types.iter().any(|name| name == event.body.name()))
+            && (self.types.is_empty() || self.types.iter().any(|wanted| wanted == name))
+            && (self.channel_ids.is_empty() || channel_of(entry).is_some_and(|id| self.channel_ids.contains(&id)))
+            && !(self.hides_keys && name.starts_with("key."))
     }
 
     fn keys(&self) -> Vec<Key> {
         match (self.ticket_id, self.chat_id) {
             (Some(id), _) => vec![Key::Ticket(id)],
             (None, Some(id)) => vec![Key::Chat(id)],
-            (None, None) if self.types.is_empty() => vec![Key::Any],
+            (None, None) if self.types.is_empty() && self.channel_ids.is_empty() => vec![Key::Any],
+            (None, None) if self.types.is_empty() => {
+                let of_posts = OF_POSTS.into_iter().map(Key::Type);
+                self.channel_ids
+                    .iter()
+                    .copied()
+                    .map(Key::Channel)
+                    .chain(of_posts)
+                    .collect()
+            }
             (None, None) => {
                 let known = NAMES
                     .iter()
@@ -129,7 +159,7 @@ impl Topic {
     pub(super) fn wants(&self, entry: &Entry) -> bool {
         let event = &*entry.record.event;
         match self {
-            Self::Events(filter) => filter.matches(event),
+            Self::Events(filter) => filter.matches(entry),
             Self::Tickets(filter) => match (&event.ticket, entry.whereabouts) {
                 (Some(ticket), Some(at)) => filter.matches(ticket, at),
                 _ => false,

@@ -5,6 +5,7 @@ mod text;
 
 pub(super) use text::workspace_word;
 
+use self::place::Tally;
 use self::text::Of;
 use std::collections::{HashMap, HashSet};
 
@@ -110,13 +111,14 @@ pub(super) fn apply(connection: &Connection, records: &[(u16, u64, &Event)]) -> 
             signed(event.at)
         ])?;
     }
+    let mut tally = Tally::default();
     for (event, ticket) in tickets.values() {
-        place::write_ticket(connection, event, ticket)?;
+        place::write_ticket(connection, event, ticket, &mut tally)?;
         if retitled.contains(&ticket.id) {
             text::retitle(connection, event, ticket)?;
         }
     }
-    Ok(())
+    tally.write(connection)
 }
 
 fn says_what_it_is_about(event: &Event) -> bool {
@@ -307,12 +309,11 @@ fn write_message(connection: &Connection, event: &Event, message: &Message) -> r
         None => None,
     };
     connection
-        .prepare_cached("INSERT INTO message (chat, seq, ticket, body, doc) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .prepare_cached("INSERT INTO message (chat, seq, ticket, doc) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![
             event.aggregate_id.as_bytes(),
             signed(event.seq),
             event.ticket.as_ref().map(|ticket| ticket.number),
-            json(message)?,
             doc
         ])
         .map(drop)

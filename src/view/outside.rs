@@ -84,12 +84,27 @@ fn merged(connection: &Connection, workspace: Uuid, root: Uuid) -> Result<Vec<Uu
     Ok(ids)
 }
 
+/// What was set of a contact, if anything was.
+fn known(connection: &Connection, workspace: Uuid, id: Uuid) -> Result<Option<Contact>, ReadError> {
+    let mut statement = connection.prepare_cached("SELECT body FROM contact WHERE id = ?1 AND workspace = ?2")?;
+    let found = statement.query_row(params![id.as_bytes(), workspace.as_bytes()], |row| parsed(row, 0));
+    Ok(found.optional()?)
+}
+
+/// The contact that stands for this one, and the name that was set for it.
+pub(super) fn owner(
+    connection: &Connection,
+    workspace: Uuid,
+    contact_id: Uuid,
+) -> Result<(Uuid, Option<String>), ReadError> {
+    let id = root(connection, workspace, contact_id)?;
+    let known = known(connection, workspace, id)?;
+    Ok((id, known.and_then(|contact| contact.details.name)))
+}
+
 fn contact(connection: &Connection, workspace: Uuid, contact_id: Uuid) -> Result<Option<ContactRow>, ReadError> {
     let id = root(connection, workspace, contact_id)?;
-    let known: Option<Contact> = connection
-        .prepare_cached("SELECT body FROM contact WHERE id = ?1 AND workspace = ?2")?
-        .query_row(params![id.as_bytes(), workspace.as_bytes()], |row| parsed(row, 0))
-        .optional()?;
+    let known = known(connection, workspace, id)?;
     let sql = format!("{CHAT} WHERE contact = ?1 AND workspace = ?2");
     let mut chats = Vec::new();
     for id in merged(connection, workspace, id)? {
@@ -115,7 +130,8 @@ fn contact(connection: &Connection, workspace: Uuid, contact_id: Uuid) -> Result
 #[expect(missing_docs, reason = "as in the API")]
 pub struct PostFilter {
     pub kind: Option<PostKind>,
-    pub channel_id: Option<Uuid>,
+    /// Any of these; all where it is empty.
+    pub channel_ids: Vec<Uuid>,
 }
 
 impl View {
@@ -156,21 +172,31 @@ impl View {
             let before = after.map_or((i64::MAX, vec![0xff; 16]), |key| {
                 (signed(key.at), key.id.as_bytes().to_vec())
             });
-            let rows = all(
-                connection,
+            let marks: Vec<String> = (6_usize..)
+                .take(filter.channel_ids.len())
+                .map(|number| format!("?{number}"))
+                .collect();
+            let on_channels = if marks.is_empty() {
+                String::new()
+            } else {
+                format!("AND channel IN ({})", marks.join(", "))
+            };
+            let sql = format!(
                 "SELECT body FROM post WHERE workspace = ?1 AND (created_at, id) < (?2, ?3)
-                   AND (?4 IS NULL OR kind = ?4) AND (?5 IS NULL OR channel = ?5)
-                 ORDER BY created_at DESC, id DESC LIMIT ?6",
-                params![
-                    workspace.as_bytes(),
-                    before.0,
-                    before.1,
-                    filter.kind.map(PostKind::name),
-                    filter.channel_id.as_ref().map(Uuid::as_bytes),
-                    limit_plus_one(limit)
-                ],
-                |row| parsed(row, 0),
-            )?;
+                   AND (?4 IS NULL OR kind = ?4) {on_channels}
+                 ORDER BY created_at DESC, id DESC LIMIT ?5"
+            );
+            let mut values: Vec<Box<dyn ToSql>> = vec![
+                Box::new(*workspace.as_bytes()),
+                Box::new(before.0),
+                Box::new(before.1),
+                Box::new(filter.kind.map(PostKind::name)),
+                Box::new(limit_plus_one(limit)),
+            ];
+            for id in filter.channel_ids {
+                values.push(Box::new(*id.as_bytes()));
+            }
+            let rows = all(connection, &sql, params_from_iter(values), |row| parsed(row, 0))?;
             Ok(Page::cut(rows, &Range::Forward { after, limit }))
         })
         .await

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::View;
@@ -153,8 +154,24 @@ pub(super) fn ticket(row: &Row<'_>) -> rusqlite::Result<TicketRow> {
     })
 }
 
+/// The message in the event that brought it.
+#[derive(Deserialize)]
+struct Brought {
+    body: BroughtBody,
+}
+
+#[derive(Deserialize)]
+struct BroughtBody {
+    data: BroughtData,
+}
+
+#[derive(Deserialize)]
+struct BroughtData {
+    message: Message,
+}
+
 fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
-    let mut message: Message = parsed(row, 3)?;
+    let mut message = parsed::<Brought>(row, 3)?.body.data.message;
     let edited_at = row.get::<_, Option<i64>>(5)?.map(i64::unsigned_abs);
     if edited_at.is_some() {
         message.content = parsed::<Content>(row, 4)?;
@@ -341,8 +358,9 @@ impl View {
             let (after, before, direction, limit) = seq_range(&range);
             let ticket = ticket_number.map_or("", |_| "AND ticket = ?5");
             let sql = format!(
-                "SELECT chat, seq, ticket, body, edit, edited_at, deleted_at, status, external_id, error FROM message
-                 WHERE chat = ?1 AND seq > ?2 AND seq < ?3 {ticket} ORDER BY seq {direction} LIMIT ?4"
+                "SELECT chat, m.seq, ticket, body, edit, edited_at, deleted_at, status, external_id, error
+                 FROM message m CROSS JOIN event e ON e.aggregate = m.chat AND e.seq = m.seq
+                 WHERE chat = ?1 AND m.seq > ?2 AND m.seq < ?3 {ticket} ORDER BY m.seq {direction} LIMIT ?4"
             );
             let id = chat_id.as_bytes();
             let rows = match ticket_number {

@@ -47,8 +47,8 @@ CREATE TABLE IF NOT EXISTS doc (id INTEGER PRIMARY KEY, chat BLOB NOT NULL, tick
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
   workspace, body, content='', contentless_delete=1, prefix='3', tokenize='unicode61 remove_diacritics 2');
 CREATE TABLE IF NOT EXISTS message (
-  chat BLOB NOT NULL, seq INTEGER NOT NULL, ticket INTEGER, body TEXT NOT NULL, edit TEXT, edited_at INTEGER,
-  deleted_at INTEGER, status TEXT, external_id TEXT, error TEXT, doc INTEGER,
+  chat BLOB NOT NULL, seq INTEGER NOT NULL, ticket INTEGER, edit TEXT, edited_at INTEGER, deleted_at INTEGER,
+  status TEXT, external_id TEXT, error TEXT, doc INTEGER,
   PRIMARY KEY (chat, seq)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS message_ticket ON message (chat, ticket, seq);
 CREATE TABLE IF NOT EXISTS reaction (
@@ -79,7 +79,7 @@ CREATE INDEX IF NOT EXISTS event_position ON event (partition, position);
 ";
 
 /// How the tables are laid out; a file of another layout is built again.
-pub(super) const LAYOUT: u32 = 4;
+pub(super) const LAYOUT: u32 = 5;
 
 /// Every table of a file of its own.
 const NAMES: [&str; 17] = [

@@ -1,5 +1,9 @@
 //! Which tickets, in which order, page by page.
 
+mod paged;
+
+pub use paged::{DetailedTicket, NumberedPage, SKIP_MAX};
+
 use std::collections::VecDeque;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -7,7 +11,7 @@ use uuid::Uuid;
 
 use super::lists::{Dimension, Key, List, Merge, Part, Place, lists, none};
 use super::page::{Page, Range, TOTAL_MAX, TicketKey};
-use super::read::{TicketRow, bytes, parsed, signed};
+use super::read::{CHAT, TicketRow, bytes, chat, parsed, signed};
 use super::search::{self, Hits};
 use super::stats::{StatsFilter, counted};
 use crate::domain::{Millis, Priority, Reason, Status, Ticket};
@@ -32,6 +36,8 @@ pub struct TicketFilter {
     pub unassigned: Option<bool>,
     pub team_ids: Vec<Uuid>,
     pub responder_ids: Vec<Uuid>,
+    /// Of the responder that the chat has; live queues do not look at it.
+    pub responder_version_ids: Vec<Uuid>,
     pub priorities: Vec<Priority>,
     pub tag_ids: Vec<Uuid>,
     /// Every word is found in the ticket, its messages or its owner.
@@ -140,6 +146,20 @@ impl TicketFilter {
         in_sight && self.matches(ticket, at)
     }
 
+    /// The same, with what only the chat knows.
+    fn is_shown(&self, connection: &Connection, candidate: &Candidate) -> Result<bool, ReadError> {
+        let shows = self.shows(candidate);
+        if !shows || self.responder_version_ids.is_empty() {
+            return Ok(shows);
+        }
+        let found = connection
+            .prepare_cached(&format!("{CHAT} WHERE id = ?1"))?
+            .query_row([candidate.row.chat_id.as_bytes()], chat)
+            .optional()?;
+        let version_id = found.and_then(|chat| chat.responder?.version_id);
+        Ok(version_id.is_some_and(|id| self.responder_version_ids.contains(&id)))
+    }
+
     /// What is read of each list.
     fn part(&self, order: TicketOrder, is_backward: bool) -> Part {
         Part {
@@ -169,6 +189,7 @@ impl TicketFilter {
     fn counters(&self) -> Option<StatsFilter> {
         let plain = self.reasons.is_empty()
             && self.responder_ids.is_empty()
+            && self.responder_version_ids.is_empty()
             && self.priorities.is_empty()
             && self.tag_ids.is_empty()
             && !self.include_removed
@@ -218,6 +239,7 @@ impl Plan {
         let dimensions = filter.dimensions();
         let is_exact = dimensions.len() == 1
             && filter.tag_ids.len() <= 1
+            && filter.responder_version_ids.is_empty()
             && filter.unassigned != Some(false)
             && filter.created_after.is_none()
             && filter.created_before.is_none();
@@ -350,7 +372,11 @@ pub(super) fn ticket_page(
             let found = read
                 .query_row(params![id, workspace.as_bytes()], candidate)
                 .optional()?;
-            rows.extend(found.filter(|found| filter.shows(found)).map(|candidate| candidate.row));
+            if let Some(found) = found
+                && filter.is_shown(connection, &found)?
+            {
+                rows.push(found.row);
+            }
         }
         rows
     };
@@ -368,8 +394,13 @@ fn few(connection: &Connection, workspace: Uuid, filter: &TicketFilter) -> Resul
         None if filter.chat_ids.is_empty() => return Ok(None),
         None => Hits::of_chats(&filter.chat_ids).tickets(connection, workspace)?,
     };
-    let shown = found.into_iter().filter(|candidate| filter.shows(candidate));
-    Ok(Some(shown.map(|candidate| candidate.row).collect()))
+    let mut shown = Vec::new();
+    for candidate in found {
+        if filter.is_shown(connection, &candidate)? {
+            shown.push(candidate.row);
+        }
+    }
+    Ok(Some(shown))
 }
 
 fn sorted(
@@ -448,7 +479,9 @@ pub(super) fn ticket_total(
         let found = read
             .query_row(params![id, workspace.as_bytes()], candidate)
             .optional()?;
-        if found.is_some_and(|found| filter.shows(&found)) {
+        if let Some(found) = found
+            && filter.is_shown(connection, &found)?
+        {
             tickets = tickets.saturating_add(1);
         }
     }

@@ -11,8 +11,8 @@ use crate::support::{Client, Frame, KEY, Redis, Socket, TestApp, make_workspace}
 
 const OTHER_KEY: &str = "other-key-0123456789abcdef0123456789abcdef";
 /// By name: `ada.ticket` is the ticket in the answer to the step `ada` of the story.
-type Things = BTreeMap<String, String>;
-type Ids = BTreeSet<String>;
+pub type Things = BTreeMap<String, String>;
+pub type Ids = BTreeSet<String>;
 
 /// What happens in both workspaces: a chat in work, one that is done, one that waits, and one of all else.
 const STORY: &str = r#"
@@ -23,6 +23,7 @@ const STORY: &str = r#"
     responder = createResponder(input: { name: "Bot <secret>" }, idempotencyKey: "responder");
     channel = createChannel(input: { type: API, name: "line <secret>", policy: { defaultResponderId: <responder> } }, idempotencyKey: "channel");
     policy = updateWorkspacePolicy(policy: { outOfHoursReply: "later <secret>" }, idempotencyKey: "policy");
+    key = createApiKey(input: { name: "key <secret>", scopes: [READ] }, idempotencyKey: "key");
     ada = ingestMessage(input: { channelId: <channel>, externalId: "m1", owner: { externalId: "ada", name: "Ada <secret>" }, text: "hello <secret>" },
         idempotencyKey: "m1"); answer = sendMessage(chatId: <ada.chat>, text: "answer <secret>", agentId: <agent>, idempotencyKey: "answer");
     note = addNote(ticketId: <ada.ticket>, text: "note <secret>", agentId: <agent>, idempotencyKey: "note");
@@ -62,7 +63,8 @@ const OWN: &str = r#"
     tickets(filter: { statuses: [NEW, ACTIVE, INACTIVE], includeRemoved: true }, orderBy: PRIORITY); chats(search: "hello"); contact(id: <contact>);
     chat(id: <ada.chat>) { tickets(first: 5, after: <one.tickets.at>) { totalCount nodes { %ticket% } } messages(first: 5, after: <one.messages.at>) {
         nodes { id text } } events(first: 50, after: <one.events.at>) { nodes { %event% } } }; chats(channelIds: [<one.channel>, <channel>]); posts;
-    contact(id: <ada.contact>); post(id: <post>); posts(kind: REVIEW); teams; responders; tags; fields; channels; agents; workspacePolicy"#;
+    contact(id: <ada.contact>); post(id: <post>); posts(kind: REVIEW); teams; responders; tags; fields; channels; agents; workspacePolicy;
+    apiKeys; viewer"#;
 /// Queries to which workspace two gets whatever is not of workspace one.
 const CLEAN: &str = "
     queueStats; tickets(after: <one.tickets.at>); chats(after: <one.chats.at>); posts(after: <one.posts.at>)";
@@ -102,7 +104,9 @@ const REFUSED: &str = r#"
     createTeam(input: { name: "x", members: [{ agentId: <agent> }, { agentId: <one.agent> }] }); updateAgent(id: <one.agent>, input: { name: "x" });
     updateTeam(id: <team>, input: { name: "x", members: [{ agentId: <one.agent> }] }); updateResponder(id: <one.responder>, input: { name: "x" });
     updateField(id: <one.field>, input: { name: "x", kind: TEXT }); setAgentAvailability(agentId: <one.agent>, availability: AWAY);
-    BAD_USER_INPUT = mergeTicket(ticketId: <ada.ticket>, into: <one.ada.ticket>)"#;
+    updateApiKey(id: <one.key>, input: { name: "x" }); rotateApiKey revokeApiKey(id: <one.key>);
+    createApiKey(input: { name: "x", scopes: [READ], channelIds: [<one.channel>] }); createApiKey(input: { name: "x", scopes: [READ], agentId:
+        <one.agent> }); BAD_USER_INPUT = mergeTicket(ticketId: <ada.ticket>, into: <one.ada.ticket>)"#;
 /// Mutations with an answer for each item: its error code, or that it was done.
 const EACH: &str = r#"
     DONE NOT_FOUND = ingestMessages(inputs: [{ channelId: <channel>, externalId: "m1", owner: { externalId: "ada" }, text: "x" }, { channelId:
@@ -147,7 +151,8 @@ const FIELDS: &str = "
     bulk = ticketId receipt { %receipt% } error { code message }; ingestMessages = receipt { %receipt% } error { code message };
     workspacePolicy updateWorkspacePolicy = defaultTeamId defaultResponderId outOfHoursReply;
     channels createChannel updateChannel = id name policy { %workspacePolicy% }; teams createTeam updateTeam = id name members { agentId weight };
-    agents responders tags fields createAgent updateAgent setAgentAvailability createResponder updateResponder createTag updateTag createField
+    createApiKey rotateApiKey = apiKey { %apiKeys% }; revokeApiKey = id; viewer = keyId name scopes channels { %channels% } agent { id } role;
+    apiKeys updateApiKey = id name prefix channelIds agentId; agents responders tags fields createAgent updateAgent setAgentAvailability createResponder updateResponder createTag updateTag createField
         updateField = id name; counters = new active inactive unassigned pendingMessages; queueStats = %counters% oldestNewAt cursor;
     event = id type chatId ticketId actor { kind id } cause { commandId messageId } data patch { target value } cursor;
     events = __typename ... on Event { %event% } ... on Gap { reason };
@@ -164,7 +169,7 @@ const STATE: &str = "
     queueStats { %counters% oldestNewAt }";
 
 /// The parts of a text, each with what stands before its `=`.
-fn parts(text: &str) -> impl Iterator<Item = (&str, &str)> {
+pub fn parts(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let parts = text.split(';').map(|part| part.split_once(" = ").unwrap_or(("", part)));
     parts.map(|(name, call)| (name.trim(), call.trim()))
 }
@@ -180,12 +185,12 @@ fn expanded(text: &str) -> String {
     expanded(&format!("{before}{fields}{after}"))
 }
 
-fn field_of(call: &str) -> &str {
+pub fn field_of(call: &str) -> &str {
     call.split(['(', ' ']).next().unwrap()
 }
 
 /// A call that ends in a selection has its own.
-fn document(kind: &str, call: &str) -> String {
+pub fn document(kind: &str, call: &str) -> String {
     if call.ends_with('}') {
         return expanded(&format!("{kind} {{ {call} }}"));
     }
@@ -193,7 +198,7 @@ fn document(kind: &str, call: &str) -> String {
 }
 
 /// A text whose `<names>` are replaced by what they stand for.
-fn written(text: &str, names: &[(&str, &Things)], secret: &str) -> String {
+pub fn written(text: &str, names: &[(&str, &Things)], secret: &str) -> String {
     let mut text = text.replace("<secret>", secret);
     for (prefix, things) in names {
         for (name, value) in *things {
@@ -204,7 +209,7 @@ fn written(text: &str, names: &[(&str, &Things)], secret: &str) -> String {
     text
 }
 
-fn ids_in(text: &str) -> Ids {
+pub fn ids_in(text: &str) -> Ids {
     let words = text.as_bytes().windows(36);
     let words = words.filter_map(|word| std::str::from_utf8(word).ok());
     let ids = words.filter(|word| Uuid::try_parse(word).is_ok());
@@ -216,7 +221,7 @@ fn names_any(request: &str, ids: &Ids) -> bool {
 }
 
 /// Holds that an answer has nothing of workspace one but the ids that the request named.
-fn assert_clean(request: &str, answer: &Value, foreign: &Ids) {
+pub fn assert_clean(request: &str, answer: &Value, foreign: &Ids) {
     let text = answer.to_string();
     assert!(!text.contains("onesecret"), "a secret got out: {request}\n{answer:#}");
     let got_out = |id: &&String| text.contains(id.as_str()) && !request.contains(id.as_str());
@@ -225,7 +230,7 @@ fn assert_clean(request: &str, answer: &Value, foreign: &Ids) {
 }
 
 /// Whether an answer shows nothing and counts nothing.
-fn is_empty(value: &Value) -> bool {
+pub fn is_empty(value: &Value) -> bool {
     let is_silent = |name: &str| ["cursor", "__typename", "totalCountIsExact"].contains(&name);
     match value {
         Value::Null | Value::Bool(false) => true,
@@ -246,28 +251,28 @@ fn first(value: &Value) -> &Value {
 }
 
 /// One workspace.
-struct Side {
-    client: Client,
+pub struct Side {
+    pub client: Client,
     secret: &'static str,
-    things: Things,
+    pub things: Things,
 }
 
 impl Side {
-    /// With the story told in it.
-    async fn new(client: Client, secret: &'static str) -> Self {
+    /// With a story told in it, and then something read.
+    pub async fn told(client: Client, secret: &'static str, story: &str, read: &str) -> Self {
         let things = Things::new();
         let mut side = Self { client, secret, things };
-        let kept = ["/id", "/chat/id", "/chat/contact/id", "/ticket/id", "/cursor"];
-        let names = ["", ".chat", ".contact", ".ticket", ".cursor"];
-        for (name, call) in parts(STORY) {
+        let kept = "/id /apiKey/id /chat/id /chat/contact/id /ticket/id /cursor".split(' ');
+        let names = ["", "", ".chat", ".contact", ".ticket", ".cursor"];
+        for (name, call) in parts(story) {
             let answer = side.ask("mutation", call).await;
-            for (part, pointer) in names.iter().zip(kept) {
+            for (part, pointer) in names.iter().zip(kept.clone()) {
                 let found = answer.pointer(pointer).and_then(Value::as_str);
                 let found = found.map(|found| (format!("{name}{part}"), found.to_owned()));
                 side.things.extend(found);
             }
         }
-        for (name, call) in parts(READ) {
+        for (name, call) in parts(read) {
             let cursor = first(&side.ask("query", call).await).as_str().unwrap().to_owned();
             side.things.insert(name.to_owned(), cursor);
         }
@@ -275,7 +280,7 @@ impl Side {
     }
 
     /// Asks for something of its own.
-    async fn ask(&self, kind: &str, call: &str) -> Value {
+    pub async fn ask(&self, kind: &str, call: &str) -> Value {
         let call = written(call, &[("", &self.things)], self.secret);
         let data = self.client.data(&document(kind, &call), json!({})).await;
         data[field_of(&call)].clone()
@@ -369,17 +374,17 @@ async fn probe(one: &Side, two: &Side, foreign: &Ids) {
 }
 
 /// Subscriptions to all that is watched, on one socket.
-struct Watch {
+pub struct Watch {
     socket: Socket,
-    requests: Vec<String>,
+    pub requests: Vec<String>,
     /// What came, with the number of its subscription.
-    came: Vec<(usize, Value)>,
+    pub came: Vec<(usize, Value)>,
 }
 
 impl Watch {
     /// Begins to watch, and waits until nothing more comes.
-    async fn begin(app: &TestApp, key: &str, one: &Things) -> Self {
-        let calls = parts(WATCHED).map(|(_, call)| document("subscription", &written(call, &[("one.", one)], "")));
+    pub async fn begin(app: &TestApp, key: &str, watched: &str, names: &[(&str, &Things)]) -> Self {
+        let calls = parts(watched).map(|(_, call)| document("subscription", &written(call, names, "")));
         let (requests, came) = (calls.collect(), Vec::new());
         let socket = Socket::connect(&app.url, key).await;
         let mut watch = Self { socket, requests, came };
@@ -405,13 +410,13 @@ impl Watch {
         number
     }
 
-    async fn until_silent(&mut self, millis: u64) {
+    pub async fn until_silent(&mut self, millis: u64) {
         let limit = Duration::from_millis(millis);
         while tokio::time::timeout(limit, self.next()).await.is_ok() {}
     }
 
     /// Until each of the subscriptions that `which` picks gave something.
-    async fn until_all(&mut self, which: impl Fn(&str) -> bool) {
+    pub async fn until_all(&mut self, which: impl Fn(&str) -> bool) {
         let mut waiting: BTreeSet<usize> = (0..self.requests.len()).collect();
         waiting.retain(|number| which(&self.requests[*number]));
         while !waiting.is_empty() {
@@ -442,8 +447,8 @@ impl Watch {
 
 async fn watch(app: &TestApp, one: &Side, two: &Side) {
     let counters = two.ask("query", "queueStats { %counters% }").await;
-    let mut theirs = Watch::begin(app, KEY, &one.things).await;
-    let mut watch = Watch::begin(app, OTHER_KEY, &one.things).await;
+    let mut theirs = Watch::begin(app, KEY, WATCHED, &[("one.", &one.things)]).await;
+    let mut watch = Watch::begin(app, OTHER_KEY, WATCHED, &[("one.", &one.things)]).await;
     for (_, call) in parts(MEANWHILE) {
         one.ask("mutation", call).await;
     }
@@ -465,8 +470,8 @@ async fn watch(app: &TestApp, one: &Side, two: &Side) {
 async fn story(app: &TestApp) {
     make_workspace(&app.node, Uuid::from_u128(77), OTHER_KEY).await;
     assert_all_is_covered(&app.client()).await;
-    let one = Side::new(app.client(), "onesecret").await;
-    let two = Side::new(Client::new(&app.url, OTHER_KEY), "twosecret").await;
+    let one = Side::told(app.client(), "onesecret", STORY, READ).await;
+    let two = Side::told(Client::new(&app.url, OTHER_KEY), "twosecret", STORY, READ).await;
     let counted = json!({ "new": 1, "active": 1, "inactive": 1 });
     for side in [&one, &two] {
         assert_eq!(side.ask("query", "queueStats { new active inactive }").await, counted);

@@ -174,6 +174,7 @@ fn filter(dice: &mut Dice, world: &World, rows: &[Row<'_>]) -> TicketFilter {
         } else {
             Vec::new()
         },
+        responder_version_ids: Vec::new(),
         priorities: some(
             dice,
             &[Priority::Low, Priority::Medium, Priority::High, Priority::Urgent],
@@ -234,6 +235,19 @@ async fn check_pages(
     let total = view.ticket_total(world.workspace_id, filter.clone()).await.unwrap();
     assert!(total.is_exact);
     assert_eq!(total.tickets, expected.len() as u64, "total {}", context());
+    // a page in the middle by its number
+    let begin = expected.len() / limit / 2 * limit;
+    let numbered = view.tickets_page(world.workspace_id, filter.clone(), order, (begin as u64, limit));
+    let numbered = numbered.await.unwrap();
+    let found: Vec<Uuid> = numbered.items.iter().map(|found| found.row.ticket.id).collect();
+    let end = expected.len().min(begin + limit);
+    assert_eq!(found, &expected[begin..end], "from {begin} {}", context());
+    assert_eq!(
+        (numbered.total, numbered.has_next),
+        (total, end < expected.len()),
+        "from {begin} {}",
+        context()
+    );
 }
 
 pub fn stats(rows: &[Row<'_>], filter: &StatsFilter) -> QueueStats {

@@ -78,7 +78,7 @@ fn greeting(data: &Path) -> String {
         greeting.push_str(&lines.next().unwrap().unwrap());
         greeting.push('\n');
     }
-    if let Some(key) = greeting.split_whitespace().find(|word| word.starts_with("sb_")) {
+    if let Some(key) = greeting.split_whitespace().find(|word| word.starts_with("sbk_")) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let client = Client::new(&format!("http://127.0.0.1:{port}"), key);
         assert_eq!(
@@ -95,9 +95,9 @@ fn greeting(data: &Path) -> String {
 fn the_first_start_prints_a_key_that_works_and_no_other_does() {
     let data = tempfile::tempdir().unwrap();
     let first = greeting(data.path());
-    assert!(first.contains("sb_"), "{first}");
-    let key = first.split_whitespace().find(|word| word.starts_with("sb_")).unwrap();
-    assert!(!greeting(data.path()).contains("sb_"));
+    assert!(first.contains("sbk_"), "{first}");
+    let key = first.split_whitespace().find(|word| word.starts_with("sbk_")).unwrap();
+    assert!(!greeting(data.path()).contains("sbk_"));
     for entry in std::fs::read_dir(data.path()).unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
         assert!(

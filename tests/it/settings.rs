@@ -5,7 +5,8 @@ use switchboard::domain::people::{Agent, AgentPatch, Availability, Member, Respo
 use switchboard::domain::policy::AssignmentMode;
 use switchboard::domain::schedule::Schedule;
 use switchboard::domain::{
-    Aggregate, ApiKey, Channel, ChannelType, PolicyPatch, Rejection, Setting, Workspace, WorkspaceCommandBody, id,
+    Aggregate, ApiKey, Channel, ChannelType, KeyCommand, PolicyPatch, Rejection, Setting, Workspace,
+    WorkspaceCommandBody, id,
 };
 use uuid::Uuid;
 
@@ -354,13 +355,7 @@ fn a_channel_s_policy_goes_over_the_workspace_s() {
         ..PolicyPatch::default()
     };
     change(&mut workspace, WorkspaceCommandBody::UpdatePolicy(Box::new(longest))).unwrap();
-    let key = |hash: &str| {
-        WorkspaceCommandBody::CreateKey(ApiKey {
-            id: id::key(hash),
-            name: "key".into(),
-            hash: hash.into(),
-        })
-    };
+    let key = |hash: &str| WorkspaceCommandBody::Key(KeyCommand::Create(Box::new(ApiKey::admin("key", hash, 0))));
     assert_eq!(change(&mut workspace, key("a")).unwrap(), ["key.created"]);
     assert_eq!(code(change(&mut workspace, key("a"))), "ALREADY_EXISTS");
 }

@@ -2,20 +2,24 @@
 
 mod app;
 mod ask;
+mod checked;
 mod faulty;
 mod graphql;
 mod play;
 mod redis;
+mod rest;
 mod socket;
 pub mod story;
 pub mod world;
 
 pub use app::{KEY, Process, TestApp, config, make_workspace, verify};
 pub use ask::{ask, code, types, wish};
+pub use checked::{Operation, Rest, operations};
 pub use faulty::Faulty;
 pub use graphql::{Client, message};
 pub use play::{Play, says};
 pub use redis::Redis;
+pub use rest::Reply;
 pub use socket::{Frame, Socket};
 
 use std::future::Future;

@@ -13,7 +13,6 @@ use super::page::{PageArguments, cost};
 use super::scalar::{DateTime, int};
 use super::setting::{self, Channel, Responder};
 use super::ticket::Ticket;
-use crate::api::error::ApiError;
 use crate::domain::id;
 use crate::view::{ChatRow, TicketFilter, TicketOrder, TicketRow};
 
@@ -85,10 +84,8 @@ impl Chat {
 
     /// The person outside, over all channels.
     async fn contact(&self, ctx: &Context<'_>) -> Result<Contact> {
-        let workspace = principal(ctx)?.workspace_id;
-        let view = services(ctx)?.view().await;
-        let found = view.contact(workspace, self.0.contact_id).await;
-        Ok(Contact(found.map_err(ApiError::from)?.ok_or_else(missing)?))
+        let found = services(ctx)?.contact(principal(ctx)?, self.0.contact_id).await?;
+        Ok(Contact(found.ok_or_else(missing)?))
     }
 
     /// Who answers, or answered last: at first the channel's default; null where none is set.

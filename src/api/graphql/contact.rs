@@ -7,14 +7,16 @@ use super::chat::{Chat, Owner, owner};
 use super::kind::PostKind;
 use super::loader::{self, missing, principal, services};
 use super::message::{Attachment, attachments};
+use super::needs::Needs;
 use super::receipt::Receipt;
 use super::scalar::DateTime;
 use super::setting::{self, Channel, FieldValue};
 use super::ticket::Ticket;
+use crate::api::auth::Scope;
 use crate::domain;
 use crate::view::ContactRow;
 
-/// The person outside, over all channels.
+/// The person outside, over all channels that the key knows of.
 #[derive(Clone, Debug)]
 pub struct Contact(pub(super) ContactRow);
 
@@ -162,6 +164,7 @@ impl Post {
     }
 
     /// The ticket that it was made.
+    #[graphql(guard = "Needs(Scope::Read)")]
     async fn ticket(&self, ctx: &Context<'_>) -> Result<Option<Ticket>> {
         match self.0.ticket_id {
             None => Ok(None),

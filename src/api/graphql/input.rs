@@ -1,5 +1,6 @@
 //! What clients send.
 
+pub mod key;
 pub mod setting;
 
 use async_graphql::{InputObject, MaybeUndefined, Result};
@@ -8,6 +9,7 @@ use uuid::Uuid;
 
 use super::kind::{PostKind, Priority, TicketReason, TicketStatus};
 use super::scalar::{DateTime, millis};
+use crate::api::commands::Reception;
 use crate::domain::command::{Incoming, check_name};
 use crate::domain::contact::ContactPatch;
 use crate::domain::event::Profile;
@@ -88,20 +90,21 @@ pub(super) fn content(text: Option<String>, attachments: Option<Vec<AttachmentIn
 }
 
 impl MessageInput {
-    pub(super) fn into_incoming(self) -> Result<Incoming, Rejection> {
-        check_name("owner.externalId", &self.owner.external_id)?;
-        let incoming = Incoming {
-            external_id: self.external_id,
-            content: content(self.text, self.attachments)?,
-            sent_at: self.sent_at.map(|at| at.0),
-            profile: Profile {
-                name: self.owner.name,
-                avatar: self.owner.avatar,
+    pub(super) fn into_reception(self) -> Result<Reception, Rejection> {
+        Ok(Reception {
+            channel_id: self.channel_id,
+            owner_external_id: self.owner.external_id,
+            incoming: Incoming {
+                external_id: self.external_id,
+                content: content(self.text, self.attachments)?,
+                sent_at: self.sent_at.map(|at| at.0),
+                profile: Profile {
+                    name: self.owner.name,
+                    avatar: self.owner.avatar,
+                },
+                author_name: None,
             },
-            author_name: None,
-        };
-        incoming.check()?;
-        Ok(incoming)
+        })
     }
 }
 
@@ -175,6 +178,7 @@ impl TicketFilterInput {
             unassigned: self.unassigned,
             team_ids: list("filter.teamIds", self.team_ids)?,
             responder_ids: list("filter.responderIds", self.responder_ids)?,
+            responder_version_ids: Vec::new(),
             search: search("filter.search", self.search)?,
             tag_ids: list("filter.tagIds", self.tag_ids)?,
             priorities: list("filter.priorities", self.priorities)?,

@@ -263,3 +263,27 @@ pub enum PostKind {
     /// Of a product.
     Review,
 }
+
+/// What a key may do.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "crate::domain::key::Scope")]
+pub enum Scope {
+    /// Ask and watch.
+    Read,
+    /// Ask, watch, take in and command: chats, tickets, messages, contacts.
+    Write,
+    /// Take in what owners write, and nothing else.
+    Ingest,
+    /// Everything, settings and keys among it.
+    Admin,
+}
+
+/// What an agent's key may do in the name of agents. Where a command names nobody, it acts as its own agent.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "crate::domain::key::Role")]
+pub enum Role {
+    /// Act as its agent, and as nobody else.
+    Agent,
+    /// Act as any agent, and give tickets to any.
+    Supervisor,
+}

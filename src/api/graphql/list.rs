@@ -44,14 +44,17 @@ impl TicketTotal {
 /// One page of tickets.
 pub(super) type TicketConnection = Connection<String, Ticket, TicketTotal, EmptyFields>;
 
+/// As far as the key may know of them.
 pub(super) async fn tickets(
     ctx: &Context<'_>,
-    filter: TicketFilter,
+    mut filter: TicketFilter,
     order: TicketOrder,
     page: PageArguments,
 ) -> Result<TicketConnection> {
     let range = page.range(TicketKey::decode).map_err(ApiError::from)?;
-    let workspace = principal(ctx)?.workspace_id;
+    let principal = principal(ctx)?;
+    filter.channel_ids = principal.narrow(filter.channel_ids);
+    let workspace = principal.workspace_id;
     let view = services(ctx)?.view().await;
     let found = view.tickets(workspace, filter.clone(), order, range).await;
     let found = found.map_err(ApiError::from)?;

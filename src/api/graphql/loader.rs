@@ -81,16 +81,24 @@ pub(super) fn services<'a>(ctx: &Context<'a>) -> Result<&'a Services> {
     ctx.data::<Services>()
 }
 
+/// A chat that the key may know of.
 pub(super) async fn chat(ctx: &Context<'_>, id: Uuid) -> Result<Option<ChatRow>> {
-    let key = ChatKey(principal(ctx)?.workspace_id, id);
+    let principal = principal(ctx)?;
+    let key = ChatKey(principal.workspace_id, id);
     let rows = ctx.data::<DataLoader<Rows>>()?;
-    rows.load_one(key).await.map_err(unshare)
+    let found = rows.load_one(key).await.map_err(unshare)?;
+    Ok(found.filter(|chat| principal.sees(chat.channel_id)))
 }
 
+/// A ticket that the key may know of.
 pub(super) async fn ticket(ctx: &Context<'_>, id: Uuid) -> Result<Option<TicketRow>> {
-    let key = TicketKey(principal(ctx)?.workspace_id, id);
+    let principal = principal(ctx)?;
+    let key = TicketKey(principal.workspace_id, id);
     let rows = ctx.data::<DataLoader<Rows>>()?;
-    rows.load_one(key).await.map_err(unshare)
+    let found = rows.load_one(key).await.map_err(unshare)?;
+    let Some(row) = found else { return Ok(None) };
+    let is_seen = principal.channels().is_none() || chat(ctx, row.chat_id).await?.is_some();
+    Ok(is_seen.then_some(row))
 }
 
 /// What an id that the view itself gave must lead to.

@@ -203,15 +203,26 @@ fn present(value: Value) -> Option<Json<Value>> {
     (!value.is_null()).then_some(Json(value))
 }
 
+/// The names under which settings hold what is derived from secrets.
+const HASHES: [&str; 2] = ["hash", "hookSecretHash"];
+
+fn strip_hashes(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, _| !HASHES.contains(&name.as_str()));
+            fields.values_mut().for_each(strip_hashes);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip_hashes),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 /// What happened, without hashes of secrets.
 fn public_data(body: &domain::EventBody) -> Option<Json<Value>> {
     let mut value = serde_json::to_value(body).ok()?;
     let data = value.get_mut("data")?;
-    for path in ["", "/key", "/channel"] {
-        if let Some(Value::Object(fields)) = data.pointer_mut(path) {
-            fields.remove("hash");
-            fields.remove("hookSecretHash");
-        }
+    if body.scope() == domain::Scope::Workspace {
+        strip_hashes(data);
     }
     present(data.take())
 }

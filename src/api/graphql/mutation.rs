@@ -3,6 +3,7 @@
 
 mod bulk;
 mod chat;
+mod key;
 mod message;
 mod outside;
 mod setting;
@@ -27,6 +28,7 @@ pub struct Mutation(
     chat::ChatMutation,
     outside::OutsideMutation,
     setting::SettingMutation,
+    key::KeyMutation,
 );
 
 async fn chat_command(

@@ -8,15 +8,17 @@ use uuid::Uuid;
 
 use super::chat::Chat;
 use super::contact::{Contact, Post};
-
 use super::input::{self, TicketFilterInput};
+use super::key::{self, ApiKey, Viewer};
 use super::kind::{PostKind, TicketOrder};
 use super::list::{TicketConnection, tickets};
 use super::loader::{self, missing, principal, services};
+use super::needs::Needs;
 use super::page::{PageArguments, connection, cost};
 use super::queue::{QueueStats, queue_stats, stats_filter};
 use super::setting::{self, Agent, Channel, ChannelPolicy, Field, Responder, Tag, Team};
 use super::ticket::Ticket;
+use crate::api::auth::Scope;
 use crate::api::error::ApiError;
 use crate::domain;
 use crate::view::page::{Range, TicketKey};
@@ -32,7 +34,7 @@ fn settings_of(ctx: &Context<'_>) -> Result<Arc<domain::Workspace>> {
     workspace.map(Arc::clone).ok_or_else(missing)
 }
 
-#[Object]
+#[Object(guard = "Needs(Scope::Read)")]
 impl Query {
     /// One ticket.
     async fn ticket(&self, ctx: &Context<'_>, id: Uuid) -> Result<Option<Ticket>> {
@@ -77,7 +79,8 @@ impl Query {
         let Range::Forward { after, limit } = range.map_err(ApiError::from)? else {
             return Err(missing());
         };
-        let mut channel_ids: Vec<Uuid> = input::list("channelIds", channel_ids).map_err(ApiError::from)?;
+        let wanted = input::list("channelIds", channel_ids).map_err(ApiError::from)?;
+        let mut channel_ids = principal(ctx)?.narrow(wanted);
         if channel_ids.is_empty() {
             channel_ids = settings_of(ctx)?.channels.iter().map(|channel| channel.id).collect();
         }
@@ -106,23 +109,20 @@ impl Query {
         team_ids: Option<Vec<Uuid>>,
         assignee_ids: Option<Vec<Uuid>>,
     ) -> Result<QueueStats> {
-        let stats = stats_filter(channel_ids, team_ids, assignee_ids).map_err(ApiError::from)?;
+        let stats = stats_filter(principal(ctx)?, channel_ids, team_ids, assignee_ids);
+        let stats = stats.map_err(ApiError::from)?;
         queue_stats(ctx, stats).await
     }
 
     /// A contact, by its own id or that of one that was merged into it.
     async fn contact(&self, ctx: &Context<'_>, id: Uuid) -> Result<Option<Contact>> {
-        let workspace = principal(ctx)?.workspace_id;
-        let view = services(ctx)?.view().await;
-        let found = view.contact(workspace, id).await.map_err(ApiError::from)?;
+        let found = services(ctx)?.contact(principal(ctx)?, id).await?;
         Ok(found.map(Contact))
     }
 
     /// A public comment or a product review.
     async fn post(&self, ctx: &Context<'_>, id: Uuid) -> Result<Option<Post>> {
-        let workspace = principal(ctx)?.workspace_id;
-        let view = services(ctx)?.view().await;
-        let found = view.post(workspace, id).await.map_err(ApiError::from)?;
+        let found = services(ctx)?.post(principal(ctx)?, id).await?;
         Ok(found.map(Post))
     }
 
@@ -141,11 +141,12 @@ impl Query {
         let Range::Forward { after, limit } = range.map_err(ApiError::from)? else {
             return Err(missing());
         };
+        let principal = principal(ctx)?;
         let filter = PostFilter {
             kind: kind.map(Into::into),
-            channel_id,
+            channel_ids: principal.narrow(channel_id.into_iter().collect()),
         };
-        let workspace = principal(ctx)?.workspace_id;
+        let workspace = principal.workspace_id;
         let view = services(ctx)?.view().await;
         let found = view
             .posts(workspace, filter, after, limit)
@@ -191,13 +192,11 @@ impl Query {
 
     /// The workspace's channels, the oldest first.
     async fn channels(&self, ctx: &Context<'_>) -> Result<Vec<Channel>> {
+        let (principal, workspace) = (principal(ctx)?, settings_of(ctx)?);
         let settings = services(ctx)?.live.settings();
-        let workspace = settings_of(ctx)?;
-        Ok(workspace
-            .channels
-            .iter()
-            .map(|channel| setting::channel(&settings, channel))
-            .collect())
+        let channels = workspace.channels.iter();
+        let channels = channels.filter(|channel| principal.sees(channel.id));
+        Ok(channels.map(|channel| setting::channel(&settings, channel)).collect())
     }
 
     /// The workspace's agents, the oldest first.
@@ -205,5 +204,16 @@ impl Query {
         let now = services(ctx)?.clock.now();
         let agents = settings_of(ctx)?.agents.clone().into_iter();
         Ok(agents.map(|agent| setting::agent(agent, now)).collect())
+    }
+
+    /// The workspace's keys, the oldest first.
+    #[graphql(guard = "Needs(Scope::Admin)")]
+    async fn api_keys(&self, ctx: &Context<'_>) -> Result<Vec<ApiKey>> {
+        Ok(settings_of(ctx)?.keys.iter().map(ApiKey::from).collect())
+    }
+
+    /// Who asks.
+    async fn viewer(&self, ctx: &Context<'_>) -> Result<Viewer> {
+        key::viewer(ctx)
     }
 }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::input::list;
 use super::loader::{principal, services};
 use super::scalar::{CursorText, DateTime, int};
+use crate::api::auth::Principal;
 use crate::api::error::ApiError;
 use crate::domain::Rejection;
 use crate::live::Cursor;
@@ -45,13 +46,15 @@ impl From<&QueueState> for QueueStats {
     }
 }
 
+/// As far as the key may know of them.
 pub(super) fn stats_filter(
+    principal: &Principal,
     channel_ids: Option<Vec<Uuid>>,
     team_ids: Option<Vec<Uuid>>,
     assignee_ids: Option<Vec<Uuid>>,
 ) -> std::result::Result<StatsFilter, Rejection> {
     Ok(StatsFilter {
-        channel_ids: list("channelIds", channel_ids)?,
+        channel_ids: principal.narrow(list("channelIds", channel_ids)?),
         team_ids: list("teamIds", team_ids)?,
         assignee_ids: list("assigneeIds", assignee_ids)?,
     })

@@ -1,14 +1,17 @@
 //! The answer to an accepted command.
 
 use async_graphql::{Context, Object, Result, SimpleObject};
+use uuid::Uuid;
 
 use super::chat::Chat;
 use super::kind::Decision;
 use super::loader::{self, missing, services};
 use super::message::Message;
+use super::needs::Needs;
 use super::scalar::CursorText;
 use super::ticket::{DecisionTrace, Ticket};
 use crate::actor::Answer;
+use crate::api::auth::Scope;
 use crate::api::error::ApiError;
 use crate::domain::{self, id};
 use crate::live::Cursor;
@@ -30,13 +33,26 @@ impl Receipt {
         })
     }
 
-    /// The chat as it is now.
+    /// The chat's id.
+    async fn chat_id(&self) -> Uuid {
+        self.0.state.id
+    }
+
+    /// The ticket's id, if the command reached one.
+    async fn ticket_id(&self) -> Option<Uuid> {
+        let number = self.0.receipt.ticket_number?;
+        Some(id::ticket(self.0.state.id, number))
+    }
+
+    /// The chat as it is now. Needs READ.
+    #[graphql(guard = "Needs(Scope::Read)")]
     async fn chat(&self, ctx: &Context<'_>) -> Result<Chat> {
         let found = loader::chat(ctx, self.0.state.id).await?;
         Ok(Chat(found.ok_or_else(missing)?))
     }
 
-    /// The ticket, if the command reached one, as it is now.
+    /// The ticket, if the command reached one, as it is now. Needs READ.
+    #[graphql(guard = "Needs(Scope::Read)")]
     async fn ticket(&self, ctx: &Context<'_>) -> Result<Option<Ticket>> {
         let Some(number) = self.0.receipt.ticket_number else {
             return Ok(None);
@@ -54,7 +70,8 @@ impl Receipt {
         Ok(found.map(Ticket))
     }
 
-    /// The message that the command brought or changed.
+    /// The message that the command brought or changed. Needs READ.
+    #[graphql(guard = "Needs(Scope::Read)")]
     async fn message(&self, ctx: &Context<'_>) -> Result<Option<Message>> {
         let Some(seq) = self.0.receipt.message_seq else {
             return Ok(None);

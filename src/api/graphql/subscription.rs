@@ -17,14 +17,16 @@ use super::input::TicketFilterInput;
 use super::kind::TicketOrder;
 use super::loader::{principal, services};
 use super::message::Event;
+use super::needs::Needs;
 use super::queue::{QueueStats, stats_filter};
 use super::scalar::CursorText;
 use super::ticket::Ticket;
+use crate::api::auth::Scope;
 use crate::api::error::ApiError;
 use crate::domain::{self, Rejection};
 use crate::live::{Cursor, EventFilter, From, Step, Tail, Topic};
 use crate::store::Heads;
-use crate::view::{self, TicketRow};
+use crate::view::{self, TicketFilter, TicketRow};
 
 /// The most types of one filter.
 const TYPES_MAX: usize = 64;
@@ -125,9 +127,10 @@ async fn log<T: Send + 'static>(
     }))
 }
 
-#[Subscription]
+#[Subscription(guard = "Needs(Scope::Read)")]
 impl Subscription {
-    /// Every event, of the workspace or of one chat or ticket. Begins after the cursor, or now.
+    /// Every event, of the workspace or of one chat or ticket. Begins after the cursor, or now. Those of keys need ADMIN; a
+    /// key that is limited to channels gets what happens to their chats, and posts that come in or change.
     #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
     async fn events(
         &self,
@@ -139,10 +142,13 @@ impl Subscription {
     ) -> Result<impl Stream<Item = Result<StreamItem>> + use<>> {
         let types = types.unwrap_or_default();
         check_types(&types).map_err(ApiError::from)?;
+        let principal = principal(ctx)?;
         let filter = EventFilter {
             chat_id,
             ticket_id,
             types,
+            channel_ids: principal.narrow(Vec::new()),
+            hides_keys: !principal.scopes.allow(Scope::Admin),
         };
         let make = |item: std::result::Result<Happened, Gap>| {
             Some(match item {
@@ -163,8 +169,7 @@ impl Subscription {
         filter: Option<TicketFilterInput>,
         after: Option<CursorText>,
     ) -> Result<impl Stream<Item = Result<TicketItem>> + use<>> {
-        let filter = filter.unwrap_or_default().into_live_filter();
-        let filter = filter.map_err(ApiError::from)?;
+        let filter = live_filter(ctx, filter)?;
         let make = |item: std::result::Result<Happened, Gap>| match item {
             Err(gap) => Some(TicketItem::Gap(gap)),
             Ok((event, heads)) => change(event, heads).map(TicketItem::TicketChange),
@@ -183,9 +188,8 @@ impl Subscription {
         order_by: Option<TicketOrder>,
         first: Option<i32>,
     ) -> Result<impl Stream<Item = Result<QueueItem>> + use<>> {
-        let filter = filter.unwrap_or_default().into_live_filter();
         let order = order_by.map_or_else(view::TicketOrder::default, Into::into);
-        queue(ctx, filter.map_err(ApiError::from)?, order, first)
+        queue(ctx, live_filter(ctx, filter)?, order, first)
     }
 
     /// The counters as they change: at most ten times a second, and always the newest.
@@ -196,9 +200,17 @@ impl Subscription {
         team_ids: Option<Vec<Uuid>>,
         assignee_ids: Option<Vec<Uuid>>,
     ) -> Result<impl Stream<Item = Result<QueueStats>> + use<>> {
-        let stats = stats_filter(channel_ids, team_ids, assignee_ids).map_err(ApiError::from)?;
-        queue_stats(ctx, stats)
+        let stats = stats_filter(principal(ctx)?, channel_ids, team_ids, assignee_ids);
+        queue_stats(ctx, stats.map_err(ApiError::from)?)
     }
+}
+
+/// As far as the key may know of them.
+fn live_filter(ctx: &Context<'_>, filter: Option<TicketFilterInput>) -> Result<TicketFilter> {
+    let filter = filter.unwrap_or_default().into_live_filter();
+    let mut filter = filter.map_err(ApiError::from)?;
+    filter.channel_ids = principal(ctx)?.narrow(filter.channel_ids);
+    Ok(filter)
 }
 
 /// The change that an event is, if it is one of a ticket.

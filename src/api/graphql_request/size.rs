@@ -1,5 +1,7 @@
 //! How much a document asks for, told before it is parsed and before it runs.
 
+use std::collections::HashMap;
+
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 
 /// The deepest nesting of brackets in a document, values included; the parser's own bound is the same.
@@ -59,6 +61,62 @@ fn aliases(selections: &SelectionSet) -> usize {
         Selection::FragmentSpread(_) => 0,
     };
     selections.items.iter().map(|item| count(&item.node)).sum()
+}
+
+/// The most selections of a document once every fragment stands where it is spread.
+const SPREAD_MAX: usize = 20_000;
+
+/// Checks how long a document is once every fragment stands where it is spread: the walks of validation see it so, and
+/// fragments that spread each other double it with every line.
+///
+/// # Errors
+/// A sentence that names the bound.
+pub(super) fn check_spread(document: &ExecutableDocument) -> Result<(), String> {
+    let mut spread = Spread {
+        document,
+        sizes: HashMap::new(),
+    };
+    let operations = document.operations.iter();
+    let sizes = operations.map(|(_, operation)| spread.size(&operation.node.selection_set.node));
+    if sizes.fold(0, usize::saturating_add) > SPREAD_MAX {
+        return Err(format!(
+            "a query has at most {SPREAD_MAX} selections, with its fragments spread"
+        ));
+    }
+    Ok(())
+}
+
+struct Spread<'a> {
+    document: &'a ExecutableDocument,
+    sizes: HashMap<&'a str, usize>,
+}
+
+impl<'a> Spread<'a> {
+    /// Looks into every fragment once. A fragment in itself counts for nothing there: validation refuses it.
+    fn size(&mut self, selections: &'a SelectionSet) -> usize {
+        let sizes = selections.items.iter().map(|item| {
+            let inner = match &item.node {
+                Selection::Field(field) => self.size(&field.node.selection_set.node),
+                Selection::InlineFragment(fragment) => self.size(&fragment.node.selection_set.node),
+                Selection::FragmentSpread(spread) => self.size_of_fragment(&spread.node.fragment_name.node),
+            };
+            inner.saturating_add(1)
+        });
+        sizes.fold(0, usize::saturating_add)
+    }
+
+    fn size_of_fragment(&mut self, name: &'a str) -> usize {
+        if let Some(size) = self.sizes.get(name) {
+            return *size;
+        }
+        let Some(fragment) = self.document.fragments.get(name) else {
+            return 0;
+        };
+        self.sizes.insert(name, 0);
+        let size = self.size(&fragment.node.selection_set.node);
+        self.sizes.insert(name, size);
+        size
+    }
 }
 
 /// What matters of a lexical token.
@@ -207,6 +265,22 @@ mod tests {
         assert!(check_text(&deep(NESTING_MAX), 2_000).is_ok());
         assert!(check_text(&deep(65), 2_000).is_err());
         assert!(check_text("\"[[[\" {}{}{}", 7).is_ok());
+    }
+
+    #[test]
+    fn bounds_of_what_fragments_spread() {
+        let doubled = |count: usize| {
+            let fragment = |number: usize| {
+                let next = number.saturating_add(1);
+                format!("fragment f{number} on Q {{ ...f{next} ...f{next} }}")
+            };
+            let fragments: Vec<String> = (0..count).map(fragment).collect();
+            format!("{{ ...f0 }} {} fragment f{count} on Q {{ a }}", fragments.join(" "))
+        };
+        let spread = |text: &str| check_spread(&parse_query(text).unwrap());
+        assert!(spread(&doubled(10)).is_ok());
+        assert!(spread(&doubled(28)).is_err());
+        assert!(spread("{ ...a } fragment a on Q { ...b ...b } fragment b on Q { ...a }").is_ok());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::api::ApiState;
 use crate::api::auth::Principal;
+use crate::api::body::unread;
 use crate::api::commands::Terms;
 use crate::api::error::ApiError;
 
@@ -20,7 +21,7 @@ impl FromRequestParts<ApiState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
-        state.admit(&parts.headers).map(Self)
+        state.admit(parts).map(Self)
     }
 }
 
@@ -47,26 +48,30 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for Json<T> {
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let media_type = parts.headers.get(header::CONTENT_TYPE);
-        let media_type = media_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let essence = media_type.split(';').next().unwrap_or_default().trim();
-        if !essence.eq_ignore_ascii_case("application/json") {
-            return Err(ApiError::new(
-                "UNSUPPORTED_MEDIA_TYPE",
-                "the Content-Type must be application/json",
-            ));
-        }
+        check_json(&parts.headers)?;
         let bytes = read(body, state.limits.graphql_body_max_bytes).await?;
         parse(&bytes).map(Self)
     }
 }
 
+/// Whether the headers say that the body is JSON.
+pub(super) fn check_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    let media_type = headers.get(header::CONTENT_TYPE);
+    let media_type = media_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        "UNSUPPORTED_MEDIA_TYPE",
+        "the Content-Type must be application/json",
+    ))
+}
+
 /// Reads a body, and stops as soon as it is over the bound.
 pub(super) async fn read(body: Body, max_bytes: usize) -> Result<Vec<u8>, ApiError> {
-    let bytes = to_bytes(body, max_bytes).await.map_err(|_| {
-        let message = format!("the body is cut off or longer than {max_bytes} bytes");
-        ApiError::new("PAYLOAD_TOO_LARGE", message)
-    })?;
+    let bytes = to_bytes(body, max_bytes).await;
+    let bytes = bytes.map_err(|error| unread(&error, max_bytes))?;
     Ok(bytes.into())
 }
 
@@ -145,11 +150,29 @@ impl FromRequestParts<ApiState> for Query {
 
     async fn from_request_parts(parts: &mut Parts, _: &ApiState) -> Result<Self, ApiError> {
         let query = parts.uri.query().unwrap_or_default();
-        Ok(Self(url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()))
+        Ok(Self(
+            url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+        ))
     }
 }
 
 impl Query {
+    /// The names of what is given, without the `[]` of lists.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let names = self.0.iter().map(|(name, _)| name.as_str());
+        names.map(|name| name.strip_suffix("[]").unwrap_or(name))
+    }
+
+    /// The query string with another value for one parameter.
+    pub(super) fn with(&self, name: &str, value: &str) -> String {
+        let others = self.0.iter();
+        let others = others.filter(|(given, _)| given.strip_suffix("[]").unwrap_or(given) != name);
+        url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(others)
+            .append_pair(name, value)
+            .finish()
+    }
+
     /// A parameter that may be given once.
     pub(super) fn one<'a>(&'a self, name: &'a str) -> Result<Option<&'a str>, ApiError> {
         let mut values = self.all(name);

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, Selection};
 use async_graphql::{Name, Request, Value, Variables};
-use uuid::Uuid;
+use parking_lot::Mutex;
 
-use crate::api::auth::Principal;
+use crate::api::auth::{Access, Principal};
 
 /// Subscriptions with the same key give the same answers to everybody who may ask.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
-    workspace_id: Uuid,
+    access: Access,
     query: String,
     operation_name: Option<String>,
     /// As JSON, without the one that says where to begin.
@@ -23,7 +23,8 @@ pub(super) struct Key {
 pub(in crate::api) struct Source {
     key: Arc<Key>,
     principal: Principal,
-    document: ExecutableDocument,
+    /// Until the first execution takes it; whoever shares another's never needs it.
+    document: Mutex<Option<ExecutableDocument>>,
     variables: Variables,
     has_after: bool,
 }
@@ -90,13 +91,13 @@ impl Source {
         let variables_json = serde_json::to_string(&compared).unwrap_or_default();
         Self {
             key: Arc::new(Key {
-                workspace_id: principal.workspace_id,
+                access: principal.access(),
                 query,
                 operation_name,
                 variables: variables_json,
             }),
             principal,
-            document,
+            document: Mutex::new(Some(document)),
             variables,
             has_after,
         }
@@ -111,13 +112,20 @@ impl Source {
         self.has_after
     }
 
+    /// Forgets what only an execution of its own would need at once.
+    pub(super) fn share(&self) {
+        *self.document.lock() = None;
+    }
+
     /// One execution of it.
     pub(super) fn request(&self) -> Request {
         let mut request = Request::new(self.key.query.clone())
             .variables(self.variables.clone())
-            .data(self.principal);
+            .data(self.principal.clone());
         request.operation_name.clone_from(&self.key.operation_name);
-        request.set_parsed_query(self.document.clone());
+        if let Some(document) = self.document.lock().take() {
+            request.set_parsed_query(document);
+        }
         request
     }
 }

@@ -8,11 +8,12 @@ use super::{Actor, Profile};
 use crate::domain::chat::ChatResponder;
 use crate::domain::contact::ContactDetails;
 use crate::domain::field::{Field, Tag};
+use crate::domain::key::{ApiKey, KeyGrant, KeySecret};
 use crate::domain::message::{Content, MessageStatus, Parked};
 use crate::domain::people::{Agent, Responder, Team};
 use crate::domain::post::PostBody;
 use crate::domain::ticket::{Circumstance, Rating, Reason, Ticket};
-use crate::domain::workspace::{ApiKey, Channel};
+use crate::domain::workspace::Channel;
 use crate::domain::{Message, Millis, Owner, PolicyPatch, Trace};
 
 /// Which kind of aggregate an event belongs to.
@@ -250,7 +251,27 @@ pub enum EventBody {
     FieldUpdated { from: Field, to: Field },
     /// An API key was made.
     #[serde(rename = "key.created")]
-    KeyCreated { key: ApiKey },
+    KeyCreated { key: Box<ApiKey> },
+    /// What an API key opens changed.
+    #[serde(rename = "key.updated")]
+    KeyUpdated {
+        id: Uuid,
+        from: Box<KeyGrant>,
+        to: Box<KeyGrant>,
+    },
+    /// An API key got another secret; those before end at `old_expires_at`, or when they would have.
+    #[serde(rename = "key.rotated")]
+    KeyRotated {
+        id: Uuid,
+        secret: KeySecret,
+        old_expires_at: Millis,
+    },
+    /// An API key opens nothing any more.
+    #[serde(rename = "key.revoked")]
+    KeyRevoked { id: Uuid },
+    /// An API key was used, for the first time in an hour or more.
+    #[serde(rename = "key.used")]
+    KeyUsed { id: Uuid, at: Millis },
     /// What is known of a person outside changed.
     #[serde(rename = "contact.updated")]
     ContactUpdated {
@@ -355,6 +376,10 @@ kinds! {
     Workspace FieldCreated "field.created",
     Workspace FieldUpdated "field.updated",
     Workspace KeyCreated "key.created",
+    Workspace KeyUpdated "key.updated",
+    Workspace KeyRotated "key.rotated",
+    Workspace KeyRevoked "key.revoked",
+    Workspace KeyUsed "key.used",
     Contact ContactUpdated "contact.updated",
     Contact ContactMerged "contact.merged",
     Post PostReceived "post.received",

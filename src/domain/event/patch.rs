@@ -136,6 +136,8 @@ impl Event {
             EventBody::ResponderUpdated { from, to } => difference("", from, to),
             EventBody::TagUpdated { from, to } => difference("", from, to),
             EventBody::FieldUpdated { from, to } => difference("", from, to),
+            EventBody::KeyUpdated { from, to, .. } => difference("", from, to),
+            EventBody::KeyUsed { at, .. } => vec![change("lastUsedAt", Value::Null, at)],
             EventBody::ContactUpdated { from, to } => difference("", from, to),
             EventBody::ContactMerged { into } => vec![change("mergedInto", Value::Null, into)],
             EventBody::PostEdited { from, to } => difference("", from, to),

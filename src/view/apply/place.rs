@@ -1,5 +1,7 @@
 //! A ticket's row, its places in the lists, and what the counters count.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
@@ -30,6 +32,7 @@ struct Before {
     updated_at: i64,
     waiting: i64,
     lists: Vec<i64>,
+    opened_at: i64,
 }
 
 fn bytes(id: Option<&Uuid>) -> Vec<u8> {
@@ -63,6 +66,7 @@ fn before(row: &Row<'_>) -> rusqlite::Result<Before> {
         updated_at: row.get(10)?,
         waiting: row.get(11)?,
         lists: unpack(row.get_ref(12)?.as_blob()?),
+        opened_at: row.get(13)?,
     })
 }
 
@@ -135,32 +139,76 @@ impl Traits {
     }
 }
 
-/// Adds to what is counted where a ticket is.
-fn count(
-    connection: &Connection,
+/// The counters of one workspace's channel, team, assignee and status.
+#[derive(PartialEq, Eq, Hash)]
+struct Counted {
     workspace: Uuid,
-    (traits, status): (&Traits, &str),
-    (tickets, pending): (i64, i64),
-) -> rusqlite::Result<()> {
-    if !traits.is_counted() || (tickets, pending) == (0, 0) {
-        return Ok(());
+    channel: Vec<u8>,
+    team: Vec<u8>,
+    assignee: Vec<u8>,
+    status: String,
+}
+
+/// What many tickets change in the same rows, written once.
+#[derive(Default)]
+pub(super) struct Tally {
+    /// Tickets and pending messages.
+    counters: HashMap<Counted, (i64, i64)>,
+    /// Tickets of a list.
+    lists: HashMap<i64, i64>,
+}
+
+impl Tally {
+    /// Adds to what is counted where a ticket is.
+    fn count(&mut self, workspace: Uuid, (traits, status): (&Traits, &str), (tickets, pending): (i64, i64)) {
+        if !traits.is_counted() || (tickets, pending) == (0, 0) {
+            return;
+        }
+        let counted = Counted {
+            workspace,
+            channel: traits.channel.clone(),
+            team: traits.team.clone(),
+            assignee: traits.assignee.clone(),
+            status: status.to_owned(),
+        };
+        let sum = self.counters.entry(counted).or_default();
+        *sum = (sum.0.saturating_add(tickets), sum.1.saturating_add(pending));
     }
-    connection
-        .prepare_cached(
+
+    /// Counts a ticket in the lists that it came into, and no more in those that it left.
+    fn recount_lists(&mut self, before: &[i64], now: &[i64]) {
+        let left = before.iter().filter(|list| !now.contains(list)).map(|list| (list, -1));
+        let came = now.iter().filter(|list| !before.contains(list)).map(|list| (list, 1));
+        for (list, more) in left.chain(came) {
+            let sum = self.lists.entry(*list).or_default();
+            *sum = sum.saturating_add(more);
+        }
+    }
+
+    /// Writes the sums.
+    pub(super) fn write(self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut count = connection.prepare_cached(
             "INSERT INTO counter (workspace, channel, team, assignee, status, tickets, pending)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
              ON CONFLICT DO UPDATE SET tickets = tickets + ?6, pending = pending + ?7",
-        )?
-        .execute(params![
-            workspace.as_bytes(),
-            traits.channel,
-            traits.team,
-            traits.assignee,
-            status,
-            tickets,
-            pending
-        ])
-        .map(drop)
+        )?;
+        for (counted, (tickets, pending)) in self.counters {
+            count.execute(params![
+                counted.workspace.as_bytes(),
+                counted.channel,
+                counted.team,
+                counted.assignee,
+                counted.status,
+                tickets,
+                pending
+            ])?;
+        }
+        let mut add = connection.prepare_cached("UPDATE list SET tickets = tickets + ?2 WHERE id = ?1")?;
+        for (list, more) in self.lists.into_iter().filter(|(_, more)| *more != 0) {
+            add.execute(params![list, more])?;
+        }
+        Ok(())
+    }
 }
 
 /// The places of a ticket in one order.
@@ -226,20 +274,13 @@ fn orders<'a>(connection: &'a Connection, ticket: &'a [u8; 16], created_at: i64)
     })
 }
 
-/// Counts a ticket in the lists that it came into, and no more in those that it left.
-fn recount_lists(connection: &Connection, before: &[i64], now: &[i64]) -> rusqlite::Result<()> {
-    let mut add = connection.prepare_cached("UPDATE list SET tickets = tickets + ?2 WHERE id = ?1")?;
-    for list in before.iter().filter(|list| !now.contains(list)) {
-        add.execute(params![list, -1])?;
-    }
-    for list in now.iter().filter(|list| !before.contains(list)) {
-        add.execute(params![list, 1])?;
-    }
-    Ok(())
-}
-
 /// Writes a ticket as it is after an event of its chat, or where its chat changed.
-pub(super) fn write_ticket(connection: &Connection, event: &Event, ticket: &Ticket) -> rusqlite::Result<()> {
+pub(super) fn write_ticket(
+    connection: &Connection,
+    event: &Event,
+    ticket: &Ticket,
+    tally: &mut Tally,
+) -> rusqlite::Result<()> {
     let (workspace, chat_id) = (event.workspace_id, event.aggregate_id);
     let Some(traits) = Traits::of(connection, chat_id, ticket)? else {
         return Ok(());
@@ -248,7 +289,7 @@ pub(super) fn write_ticket(connection: &Connection, event: &Event, ticket: &Tick
     let before = connection
         .prepare_cached(
             "SELECT channel, assignee, team, responder, tags, reason, priority, removed, status, pending, updated_at,
-               waiting, lists FROM ticket WHERE id = ?1",
+               waiting, lists, opened_at FROM ticket WHERE id = ?1",
         )?
         .query_row([id], before)
         .optional()?;
@@ -277,20 +318,37 @@ pub(super) fn write_ticket(connection: &Connection, event: &Event, ticket: &Tick
     match &before {
         Some(before) if before.traits == traits && before.status == status => {
             let more = pending.saturating_sub(i64::from(before.pending));
-            count(connection, workspace, (&traits, status), (0, more))?;
+            tally.count(workspace, (&traits, status), (0, more));
+            if before.opened_at == signed(ticket.opened_at) {
+                return rewrite_row(connection, ticket);
+            }
         }
         Some(before) => {
-            recount_lists(connection, &before.lists, &lists)?;
+            tally.recount_lists(&before.lists, &lists);
             let less = i64::from(before.pending).saturating_neg();
-            count(connection, workspace, (&before.traits, &before.status), (-1, less))?;
-            count(connection, workspace, (&traits, status), (1, pending))?;
+            tally.count(workspace, (&before.traits, &before.status), (-1, less));
+            tally.count(workspace, (&traits, status), (1, pending));
         }
         None => {
-            recount_lists(connection, &[], &lists)?;
-            count(connection, workspace, (&traits, status), (1, pending))?;
+            tally.recount_lists(&[], &lists);
+            tally.count(workspace, (&traits, status), (1, pending));
         }
     }
     write_row(connection, event, ticket, (&traits, &lists))
+}
+
+/// Rewrites the row of a ticket that stays where it is: no index changes.
+fn rewrite_row(connection: &Connection, ticket: &Ticket) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE ticket SET pending = ?2, updated_at = ?3, waiting = ?4, body = ?5 WHERE id = ?1")?
+        .execute(params![
+            ticket.id.as_bytes(),
+            ticket.pending_chat_messages,
+            signed(ticket.updated_at),
+            signed(waiting_key(ticket)),
+            json(ticket)?,
+        ])
+        .map(drop)
 }
 
 fn write_row(
@@ -341,8 +399,9 @@ pub(super) fn place_chat(connection: &Connection, event: &Event) -> rusqlite::Re
         crate::view::read::parsed::<Ticket>(row, 0)
     })?;
     let tickets: Vec<Ticket> = tickets.collect::<rusqlite::Result<_>>()?;
+    let mut tally = Tally::default();
     for ticket in &tickets {
-        write_ticket(connection, event, ticket)?;
+        write_ticket(connection, event, ticket, &mut tally)?;
     }
-    Ok(())
+    tally.write(connection)
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use switchboard::clock::Clock;
 use switchboard::config::{Config, Secret};
-use switchboard::domain::{Actor, ApiKey, WorkspaceCommand, WorkspaceCommandBody, id};
+use switchboard::domain::{Actor, ApiKey, KeyCommand, WorkspaceCommand, WorkspaceCommandBody, id};
 use switchboard::server::{Node, open_store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,9 @@ use super::{Client, Redis, free_port};
 
 /// The key of every test's workspace.
 pub const KEY: &str = "test-key-0123456789abcdef0123456789abcdef";
+
+/// In the year 2255, so that no test hears of its own key's use.
+const USED_AT: u64 = 9_000_000_000_000;
 
 pub fn config(data: &Path, redis: Option<&Redis>) -> Config {
     let mut config = Config::load(None, HashMap::new()).unwrap();
@@ -86,11 +89,10 @@ pub async fn make_workspace(node: &Node, workspace_id: Uuid, key: &str) {
     let hash = id::sha256_hex(key.as_bytes());
     for body in [
         WorkspaceCommandBody::Create { name: "test".into() },
-        WorkspaceCommandBody::CreateKey(ApiKey {
-            id: id::key(&hash),
-            name: "test".into(),
-            hash: hash.clone(),
-        }),
+        WorkspaceCommandBody::Key(KeyCommand::Create(Box::new(ApiKey {
+            last_used_at: Some(USED_AT),
+            ..ApiKey::admin("test", &hash, node.services.clock.now())
+        }))),
     ] {
         let command = WorkspaceCommand {
             workspace_id,

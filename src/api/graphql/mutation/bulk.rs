@@ -5,11 +5,12 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::api::auth::Principal;
+use crate::api::auth::{Principal, Scope};
 use crate::api::commands::{chat_of, command};
 use crate::api::error::ApiError;
 use crate::api::graphql::kind::Priority;
 use crate::api::graphql::loader::{principal, services};
+use crate::api::graphql::needs::Needs;
 use crate::api::graphql::receipt::{ItemError, Receipt};
 use crate::api::graphql::scalar::DateTime;
 use crate::api::services::Services;
@@ -146,7 +147,7 @@ async fn one(
     }
 }
 
-#[Object]
+#[Object(guard = "Needs(Scope::Write)")]
 impl BulkMutation {
     /// Does the same with up to 500 tickets; each is answered on its own, in the order of `ticketIds`. `idempotencyKey`
     /// counts for each together with its ticket.

@@ -6,6 +6,8 @@ use async_graphql::{Context, Object, Result};
 use uuid::Uuid;
 
 use super::chat_command;
+use crate::api::auth::Scope;
+use crate::api::graphql::needs::Needs;
 use crate::api::graphql::receipt::Receipt;
 use crate::domain::ChatCommandBody;
 
@@ -13,7 +15,7 @@ use crate::domain::ChatCommandBody;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ChatMutation;
 
-#[Object]
+#[Object(guard = "Needs(Scope::Write)")]
 impl ChatMutation {
     /// Opens a ticket by hand: NEW, MANUAL, or ACTIVE with an assignee. `ALREADY_OPEN` names the ticket that is open.
     async fn open_ticket(

@@ -6,18 +6,19 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::chat_command;
-use crate::api::auth::Principal;
-use crate::api::commands::Repeats;
+use crate::api::auth::{Principal, Scope};
+use crate::api::commands::{Repeats, receive};
 use crate::api::error::ApiError;
 use crate::api::graphql::input::{AttachmentInput, MessageInput, OutboundInput, content};
 use crate::api::graphql::kind::MessageStatus;
 use crate::api::graphql::loader::{principal, services};
+use crate::api::graphql::needs::Needs;
 use crate::api::graphql::receipt::{IngestResult, Receipt};
 use crate::api::graphql::scalar::DateTime;
 use crate::api::services::Services;
 use crate::domain::command::MessageName;
 use crate::domain::message::Amendment;
-use crate::domain::{self, ChatCommand, ChatCommandBody, DedupeKey, Rejection};
+use crate::domain::{self, ChatCommand, ChatCommandBody, Rejection};
 
 /// The most messages of one `ingestMessages`.
 const INGEST_MAX: usize = 500;
@@ -32,23 +33,8 @@ async fn ingest_command(
     input: MessageInput,
     idempotency_key: Option<String>,
 ) -> Result<ChatCommand, ApiError> {
-    let mut envelope = Services::envelope(principal, idempotency_key, &json!(["ingest", input]))?;
-    let (channel_id, owner) = (input.channel_id, input.owner.external_id.clone());
-    let incoming = input.into_incoming()?;
-    services.check_channel(principal, channel_id).await?;
-    let by_message = incoming.external_id.as_deref().map(DedupeKey::message);
-    envelope.keys.extend(by_message);
-    let actor = domain::Actor {
-        kind: domain::ActorKind::Owner,
-        ..envelope.actor
-    };
-    let body = ChatCommandBody::Receive(Box::new(incoming));
-    Ok(ChatCommand {
-        origin: Some((channel_id, owner)),
-        keys: envelope.keys,
-        body_hash: envelope.body_hash,
-        ..ChatCommand::new(envelope.id, principal.workspace_id, actor, body)
-    })
+    let envelope = Services::envelope(principal, idempotency_key, &json!(["ingest", input]))?;
+    receive(services, principal, envelope, input.into_reception()?).await
 }
 
 /// A message by the provider's id, or by its place in the chat.
@@ -80,7 +66,7 @@ async fn amend(
     chat_command(ctx, chat_id, repeats, body).await
 }
 
-#[Object]
+#[Object(guard = "Needs(Scope::Ingest)")]
 impl MessageMutation {
     /// Takes in one message of an owner: appends it to the open ticket, reopens the last one, or creates one.
     async fn ingest_message(
@@ -125,6 +111,7 @@ impl MessageMutation {
     /// Answers the owner. By a person (`agentId`, or the key alone) it takes a NEW ticket into work, and the chat from
     /// the responder; a bot gives the `responderEpoch` that it knows and is refused with `STALE_RESPONDER` once somebody
     /// took over.
+    #[graphql(guard = "Needs(Scope::Write)")]
     #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
     async fn send_message(
         &self,
@@ -149,6 +136,7 @@ impl MessageMutation {
     }
 
     /// Writes to somebody first: begins the chat if there is none, and a ticket NEW / OUTBOUND unless one is open.
+    #[graphql(guard = "Needs(Scope::Write)")]
     async fn send_outbound(
         &self,
         ctx: &Context<'_>,
@@ -159,7 +147,7 @@ impl MessageMutation {
         let envelope = Services::envelope(principal, idempotency_key, &json!(["sendOutbound", input]))?;
         services.check_channel(principal, input.channel_id).await?;
         let origin = Some((input.channel_id, input.owner.external_id.clone()));
-        let (profile, content, subject) = input.into_parts()?;
+        let (profile, content, subject) = input.into_parts().map_err(ApiError::from)?;
         let body = ChatCommandBody::SendOutbound {
             content,
             profile,
@@ -236,6 +224,7 @@ impl MessageMutation {
         idempotency_key: Option<String>,
     ) -> Result<Receipt> {
         let now = services(ctx)?.clock.now();
+        let agent_id = principal(ctx)?.acting(agent_id)?;
         if let Some(agent_id) = agent_id {
             services(ctx)?.check_agent(principal(ctx)?, agent_id).await?;
         }

@@ -6,18 +6,20 @@ use async_graphql::{Context, Json, Object, Result};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::api::auth::Principal;
+use crate::api::auth::{Principal, Scope};
 use crate::api::commands::command;
 use crate::api::error::ApiError;
 use crate::api::graphql::contact::{Contact, Post, PostConversion};
 use crate::api::graphql::input::{ContactInput, PostInput, content};
 use crate::api::graphql::loader::{principal, services};
+use crate::api::graphql::needs::Needs;
 use crate::api::graphql::receipt::Receipt;
 use crate::api::services::{Services, new_id};
 use crate::domain::contact::ContactPatch;
 use crate::domain::{
     ChatCommand, ChatCommandBody, ContactCommand, ContactCommandBody, PostCommand, PostCommandBody, Rejection, id,
 };
+use crate::view::{ContactRow, PostRow};
 
 /// Contacts and posts.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,16 +51,26 @@ fn in_context<'a>(ctx: &Context<'a>) -> Result<(&'a Services, &'a Principal), Ap
     Ok((services(ctx).map_err(missing)?, principal(ctx).map_err(missing)?))
 }
 
-/// The contact that stands for this one.
-async fn find(ctx: &Context<'_>, contact_id: Uuid) -> Result<crate::view::ContactRow, ApiError> {
+/// The contact that stands for this one, as the key knows it.
+async fn find(ctx: &Context<'_>, contact_id: Uuid) -> Result<ContactRow, ApiError> {
     let (services, principal) = in_context(ctx)?;
-    let view = services.view().await;
-    let mut found = view.contact(principal.workspace_id, contact_id).await?;
-    if found.is_none() && !view.is_embedded() {
+    let mut found = services.contact(principal, contact_id).await?;
+    if found.is_none() && !services.live.view().is_embedded() {
         services.catch_up().await?;
-        found = view.contact(principal.workspace_id, contact_id).await?;
+        found = services.contact(principal, contact_id).await?;
     }
     found.ok_or_else(|| Rejection::NotFound { what: "contact" }.into())
+}
+
+/// A comment or review that the key may know of.
+async fn find_post(ctx: &Context<'_>, post_id: Uuid) -> Result<PostRow, ApiError> {
+    let (services, principal) = in_context(ctx)?;
+    let mut found = services.post(principal, post_id).await?;
+    if found.is_none() && !services.live.view().is_embedded() {
+        services.catch_up().await?;
+        found = services.post(principal, post_id).await?;
+    }
+    found.ok_or_else(|| Rejection::NotFound { what: "post" }.into())
 }
 
 /// The same for every chat of a contact.
@@ -99,15 +111,16 @@ async fn ask_post(
     Ok((*answer.state).clone())
 }
 
-#[Object]
+#[Object(guard = "Needs(Scope::Write)")]
 impl OutsideMutation {
-    /// A contact without chats so far.
+    /// A contact without chats so far. Not for keys that are limited to channels, which know no such contact.
     async fn create_contact(
         &self,
         ctx: &Context<'_>,
         input: ContactInput,
         idempotency_key: Option<String>,
     ) -> Result<Contact> {
+        principal(ctx)?.check_all_channels()?;
         let described = json!(["createContact", input]);
         let contact_id = match &idempotency_key {
             // the same key makes the same contact
@@ -157,7 +170,7 @@ impl OutsideMutation {
     }
 
     /// Two contacts are the same person: `into` stands for both and keeps what it knows, joined by what only the other
-    /// knew. Chats stay apart, each with its own tickets.
+    /// knew. Chats stay apart, each with its own tickets. Not for keys that are limited to channels.
     async fn merge_contacts(
         &self,
         ctx: &Context<'_>,
@@ -165,6 +178,7 @@ impl OutsideMutation {
         into: Uuid,
         idempotency_key: Option<String>,
     ) -> Result<Contact> {
+        principal(ctx)?.check_all_channels()?;
         let described = json!(["mergeContacts", contact_id, into]);
         let (from, to) = (find(ctx, contact_id).await?, find(ctx, into).await?);
         if from.id != to.id {
@@ -178,7 +192,8 @@ impl OutsideMutation {
         Ok(Contact(find(ctx, to.id).await?))
     }
 
-    /// What the person writes on any channel from now on is stored and bothers nobody: blocks each of their identities.
+    /// What the person writes on any channel that the key knows of is stored and bothers nobody from now on: blocks each of
+    /// these identities.
     async fn block_contact(
         &self,
         ctx: &Context<'_>,
@@ -188,7 +203,7 @@ impl OutsideMutation {
         ask_chats(ctx, contact_id, idempotency_key, &ChatCommandBody::BlockOwner).await
     }
 
-    /// The person is heard again, on every channel.
+    /// The person is heard again, on every channel that the key knows of.
     async fn unblock_contact(
         &self,
         ctx: &Context<'_>,
@@ -199,19 +214,24 @@ impl OutsideMutation {
     }
 
     /// Takes in a public comment or a product review. The same `externalId` again is a repeat, or its author's edit.
+    #[graphql(guard = "Needs(Scope::Ingest)")]
     async fn ingest_post(&self, ctx: &Context<'_>, input: PostInput, idempotency_key: Option<String>) -> Result<Post> {
         let (services, principal) = in_context(ctx)?;
         let envelope = Services::envelope(principal, idempotency_key, &json!(["ingestPost", input]))?;
         services.check_channel(principal, input.channel_id).await?;
-        let body = input.into_body()?;
+        let body = input.into_body().map_err(ApiError::from)?;
         let post_id = id::post(principal.workspace_id, body.channel_id, &body.external_id);
         let receive = PostCommandBody::Receive(Box::new(body));
         Ok(Post(ask_post(services, principal, post_id, (envelope, receive)).await?))
     }
 
     /// Its author took a comment or review back.
+    #[graphql(guard = "Needs(Scope::Ingest)")]
     async fn delete_post(&self, ctx: &Context<'_>, id: Uuid, idempotency_key: Option<String>) -> Result<Post> {
         let (services, principal) = in_context(ctx)?;
+        if principal.channels().is_some() {
+            find_post(ctx, id).await?;
+        }
         let envelope = Services::envelope(principal, idempotency_key, &json!(["deletePost", id]))?;
         let delete = PostCommandBody::Delete;
         Ok(Post(ask_post(services, principal, id, (envelope, delete)).await?))
@@ -227,14 +247,8 @@ impl OutsideMutation {
         idempotency_key: Option<String>,
     ) -> Result<PostConversion> {
         let (services, principal) = in_context(ctx)?;
-        let view = services.view().await;
-        let mut found = view.post(principal.workspace_id, id).await.map_err(ApiError::from)?;
-        if found.is_none() && !view.is_embedded() {
-            services.catch_up().await?;
-            found = view.post(principal.workspace_id, id).await.map_err(ApiError::from)?;
-        }
         let not_found = || ApiError::from(Rejection::NotFound { what: "post" });
-        let post = found.and_then(|post| post.body).ok_or_else(not_found)?;
+        let post = find_post(ctx, id).await?.body.ok_or_else(not_found)?;
         let reply = reply
             .map(|text| content(Some(text), None))
             .transpose()

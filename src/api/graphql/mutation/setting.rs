@@ -4,6 +4,7 @@ use async_graphql::{Context, Object, Result};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::api::auth::Scope;
 use crate::api::error::ApiError;
 use crate::api::graphql::input::setting::{
     AgentInput, AgentPatchInput, ChannelInput, ChannelPatch, ChannelPolicyInput, FieldInput, ResponderInput, TagInput,
@@ -11,6 +12,7 @@ use crate::api::graphql::input::setting::{
 };
 use crate::api::graphql::kind::Availability;
 use crate::api::graphql::loader::{principal, services};
+use crate::api::graphql::needs::Needs;
 use crate::api::graphql::setting::{self, Agent, Channel, ChannelPolicy, Field, Responder, Tag, Team};
 use crate::api::services::{Services, new_id};
 use crate::domain::people::AgentPatch;
@@ -21,7 +23,7 @@ use crate::domain::{self, Rejection, Setting, WorkspaceCommand, WorkspaceCommand
 pub(super) struct SettingMutation;
 
 /// Sends a command to the key's workspace and waits until this node's settings have it.
-async fn change(
+pub(super) async fn change(
     ctx: &Context<'_>,
     idempotency_key: Option<String>,
     (described, body): (Value, WorkspaceCommandBody),
@@ -42,7 +44,7 @@ async fn change(
     Ok((services.clone(), answer.state, setting_id))
 }
 
-fn found<T>(found: Option<T>, what: &'static str) -> Result<T> {
+pub(super) fn found<T>(found: Option<T>, what: &'static str) -> Result<T> {
     Ok(found.ok_or_else(|| ApiError::from(Rejection::NotFound { what }))?)
 }
 
@@ -56,7 +58,7 @@ fn agent_of(services: &Services, workspace: &domain::Workspace, id: Uuid) -> Res
     Ok(setting::agent(agent, services.clock.now()))
 }
 
-#[Object]
+#[Object(guard = "Needs(Scope::Admin)")]
 impl SettingMutation {
     /// Connects a channel. At most 1,000 a workspace.
     async fn create_channel(
@@ -145,7 +147,9 @@ impl SettingMutation {
         agent_of(&services, &workspace, id)
     }
 
-    /// Whether an agent takes work. Who comes back is given what waits, the longest waiting first.
+    /// Whether an agent takes work. Who comes back is given what waits, the longest waiting first. Needs WRITE and a key of
+    /// that agent or of a supervisor, or ADMIN.
+    #[graphql(guard = "Needs(Scope::Write)")]
     async fn set_agent_availability(
         &self,
         ctx: &Context<'_>,
@@ -153,6 +157,7 @@ impl SettingMutation {
         availability: Availability,
         idempotency_key: Option<String>,
     ) -> Result<Agent> {
+        principal(ctx)?.check_presence(agent_id)?;
         let described = json!(["setAgentAvailability", agent_id, availability]);
         let patch = AgentPatch {
             availability: Some(availability.into()),

@@ -8,8 +8,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Terms, ticket_command};
+use crate::api::auth::Scope;
 use crate::api::error::ApiError;
 use crate::api::graphql::kind::Priority;
+use crate::api::graphql::needs::Needs;
 use crate::api::graphql::receipt::Receipt;
 use crate::api::graphql::scalar::DateTime;
 use crate::domain::Rejection;
@@ -28,7 +30,7 @@ fn change<T>(value: MaybeUndefined<T>) -> Option<Option<T>> {
     }
 }
 
-#[Object]
+#[Object(guard = "Needs(Scope::Write)")]
 impl TicketMutation {
     /// NEW → ACTIVE, assigned to an agent.
     async fn take_ticket(

@@ -1,0 +1,164 @@
+//! Pages of tickets by their numbers, each ticket with what is shown beside it.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use uuid::Uuid;
+
+use super::{CANDIDATE, LOOK_MAX, Plan, TicketFilter, TicketOrder, Total, Walk, candidate, few, sorted, ticket_total};
+use crate::sqlite::ReadError;
+use crate::view::View;
+use crate::view::outside::owner;
+use crate::view::read::{CHAT, ChatRow, TicketRow, chat, ticket};
+
+/// The most tickets that are passed over on the way to a page.
+pub const SKIP_MAX: u64 = 100_000;
+
+/// A ticket with its chat and its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DetailedTicket {
+    /// As it is now.
+    pub row: TicketRow,
+    /// Its chat.
+    pub chat: ChatRow,
+    /// The contact that stands for the chat's owner.
+    pub owner_id: Uuid,
+    /// What was set, or else what the provider says.
+    pub owner_name: Option<String>,
+}
+
+/// A page by its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberedPage {
+    /// In the list's order.
+    pub items: Vec<DetailedTicket>,
+    /// Something follows.
+    pub has_next: bool,
+    /// Of all pages.
+    pub total: Total,
+}
+
+/// Passes over `skip` tickets and reads up to `limit + 1`. Where the lists hold what is wanted and nothing else, passing
+/// over one reads its key alone.
+fn walked(
+    connection: &Connection,
+    workspace: Uuid,
+    filter: &TicketFilter,
+    order: TicketOrder,
+    (skip, limit): (u64, usize),
+) -> Result<Vec<TicketRow>, ReadError> {
+    if skip > SKIP_MAX {
+        return Err(ReadError::TooMuch);
+    }
+    let plan = Plan::new(connection, workspace, filter)?;
+    let mut walk = Walk::new(connection, &plan.lists, (order, filter.part(order, false)), None);
+    let mut left = skip;
+    while plan.is_exact && left > 0 && walk.next()?.is_some() {
+        left = left.saturating_sub(1);
+    }
+    let mut read = connection.prepare_cached(&format!("{CANDIDATE} WHERE id = ?1 AND workspace = ?2"))?;
+    let mut rows = Vec::with_capacity(limit.saturating_add(1));
+    let mut looked_at = 0_u64;
+    while rows.len() <= limit
+        && let Some((_, id)) = walk.next()?
+    {
+        looked_at = looked_at.saturating_add(1);
+        if looked_at > LOOK_MAX {
+            return Err(ReadError::TooMuch);
+        }
+        let found = read
+            .query_row(params![id, workspace.as_bytes()], candidate)
+            .optional()?;
+        let Some(found) = found else { continue };
+        if !filter.is_shown(connection, &found)? {
+            continue;
+        }
+        if left > 0 {
+            left = left.saturating_sub(1);
+        } else {
+            rows.push(found.row);
+        }
+    }
+    Ok(rows)
+}
+
+fn detailed(connection: &Connection, workspace: Uuid, row: TicketRow) -> Result<Option<DetailedTicket>, ReadError> {
+    let found = connection
+        .prepare_cached(&format!("{CHAT} WHERE id = ?1 AND workspace = ?2"))?
+        .query_row(params![row.chat_id.as_bytes(), workspace.as_bytes()], chat)
+        .optional()?;
+    let Some(chat) = found else { return Ok(None) };
+    let (owner_id, name) = owner(connection, workspace, chat.contact_id)?;
+    Ok(Some(DetailedTicket {
+        owner_name: name.or_else(|| chat.name.clone()),
+        row,
+        chat,
+        owner_id,
+    }))
+}
+
+fn numbered_page(
+    connection: &Connection,
+    workspace: Uuid,
+    filter: &TicketFilter,
+    order: TicketOrder,
+    (skip, limit): (u64, usize),
+) -> Result<NumberedPage, ReadError> {
+    let (mut rows, total) = if let Some(few) = few(connection, workspace, filter)? {
+        let total = Total {
+            tickets: u64::try_from(few.len()).unwrap_or(u64::MAX),
+            is_exact: true,
+        };
+        let begin = usize::try_from(skip).unwrap_or(usize::MAX);
+        let in_order = sorted(few, (order, false), None, usize::MAX).into_iter();
+        let rows: Vec<TicketRow> = in_order.skip(begin).take(limit.saturating_add(1)).collect();
+        (rows, total)
+    } else {
+        let total = ticket_total(connection, workspace, filter)?;
+        let is_past = total.is_exact && skip >= total.tickets;
+        let rows = if is_past {
+            Vec::new()
+        } else {
+            walked(connection, workspace, filter, order, (skip, limit))?
+        };
+        (rows, total)
+    };
+    let has_next = rows.len() > limit;
+    rows.truncate(limit);
+    let mut items = Vec::with_capacity(rows.len());
+    for row in rows {
+        items.extend(detailed(connection, workspace, row)?);
+    }
+    Ok(NumberedPage { items, has_next, total })
+}
+
+impl View {
+    /// `limit` tickets after the first `skip` that match, with how many match: all of the same moment. What comes after
+    /// the end is empty.
+    ///
+    /// # Errors
+    /// [`ReadError::TooMuch`] over [`SKIP_MAX`] on the way to tickets that are there, or what SQLite says.
+    pub async fn tickets_page(
+        &self,
+        workspace: Uuid,
+        filter: TicketFilter,
+        order: TicketOrder,
+        (skip, limit): (u64, usize),
+    ) -> Result<NumberedPage, ReadError> {
+        self.ask(move |connection| numbered_page(connection, workspace, &filter, order, (skip, limit)))
+            .await
+    }
+
+    /// A ticket of the workspace with its chat and its owner.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn ticket_details(&self, workspace: Uuid, ticket_id: Uuid) -> Result<Option<DetailedTicket>, ReadError> {
+        self.ask(move |connection| {
+            let row = connection
+                .prepare_cached("SELECT chat, body FROM ticket WHERE id = ?1 AND workspace = ?2")?
+                .query_row(params![ticket_id.as_bytes(), workspace.as_bytes()], ticket)
+                .optional()?;
+            row.map_or(Ok(None), |row| detailed(connection, workspace, row))
+        })
+        .await
+    }
+}
