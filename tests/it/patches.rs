@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 use switchboard::domain::event::{Cause, Profile, TicketField};
 use switchboard::domain::field::{Field, FieldKind, FieldTarget, Tag};
+use switchboard::domain::key::Scope;
 use switchboard::domain::message::Content;
 use switchboard::domain::people::{Agent, Responder, ResponderEntity, Team};
 use switchboard::domain::{
-    Actor, ActorKind, ChannelPolicy, ChatCommandBody, ChatResponder, Circumstance, Event, EventBody, MessageStatus,
-    PolicyPatch, Reason,
+    Actor, ActorKind, ApiKey, ChannelPolicy, ChatCommandBody, ChatResponder, Circumstance, Event, EventBody, KeyGrant,
+    MessageStatus, PolicyPatch, Reason,
 };
 use uuid::Uuid;
 
@@ -235,6 +236,21 @@ fn of_settings() {
         patch(EventBody::ResponderUpdated { from, to }),
         one("versionNumber", json!(1), json!(2))
     );
+    let key = |scopes: &[Scope]| {
+        let grant = ApiKey::admin("key", "hash", 1).grant;
+        let scopes = scopes.to_vec();
+        Box::new(KeyGrant { scopes, ..grant })
+    };
+    let (from, to) = (key(&[Scope::Admin]), key(&[Scope::Read]));
+    assert_eq!(
+        patch(EventBody::KeyUpdated { id: ONE, from, to }),
+        one("scopes", json!(["ADMIN"]), json!(["READ"]))
+    );
+    assert_eq!(
+        patch(EventBody::KeyUsed { id: ONE, at: 7 }),
+        one("lastUsedAt", Value::Null, json!(7))
+    );
+    assert_eq!(patch(EventBody::KeyRevoked { id: ONE }), []);
     let tag = |name: &str| Tag {
         id: ONE,
         name: name.into(),

@@ -90,6 +90,7 @@ async fn complete(
     principal.require(Scope::Write)?;
     let (services, ticket_id) = (&state.services, path.id("id")?);
     let row = ticket(services, &principal, ticket_id).await?;
+    principal.check_agent(completion.user_id)?;
     services.check_agent(&principal, completion.user_id).await?;
     let asked = json!(["completeTicket", ticket_id, terms.expected_version, completion]);
     let envelope = Services::envelope(&principal, terms.idempotency_key, &asked)?;
