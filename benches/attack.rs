@@ -87,7 +87,10 @@ impl Server {
             "mutation { createChannel(input: { type: API, name: \"bench\" }) { id } }",
             json!({}),
         );
-        server.channel = made.await["createChannel"]["id"].as_str().unwrap().to_owned();
+        made.await["createChannel"]["id"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut server.channel);
         server
     }
 
@@ -172,9 +175,9 @@ async fn beside() {
     for round in 0..setting("ROUNDS", 5) {
         let from = (round + 1) * 1_000_000;
         alone.extend(healthy(&server, from).await);
-        let attacker = attacker(&server.url, &key);
+        let throwing = attacker(&server.url, &key);
         attacked.extend(healthy(&server, from + 500_000).await);
-        attacker.abort();
+        throwing.abort();
         // what is under way ends before the next round alone
         tokio::time::sleep(Duration::from_secs(1)).await;
     }

@@ -21,5 +21,5 @@ pub(super) fn unread(error: &(dyn Error + 'static), max_bytes: usize) -> ApiErro
 /// Whether nothing came for too long.
 pub(super) fn is_too_slow(error: &(dyn Error + 'static)) -> bool {
     let mut causes = std::iter::successors(Some(error), |&cause| cause.source());
-    causes.any(|cause| cause.is::<TimeoutError>())
+    causes.any(<dyn std::error::Error>::is::<TimeoutError>)
 }

@@ -15,7 +15,7 @@ use super::error::ApiError;
 use super::origins::Origins;
 
 /// How long a browser may remember what a preflight said.
-const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(600);
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_mins(10);
 /// Beside those that pages may always send.
 const REQUEST_HEADERS: [HeaderName; 4] = [
     header::AUTHORIZATION,
@@ -72,7 +72,6 @@ fn may_act(request: &Request) -> bool {
 }
 
 /// Gives every answer the headers that make browsers careful; an answer's own ones stay.
-#[must_use]
 pub fn careful(mut app: Router) -> Router {
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

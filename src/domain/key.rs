@@ -342,7 +342,7 @@ impl Workspace {
                 self.check_admin_stays(*id, Some(&to))?;
                 let is_news = from != to;
                 let (from, to) = (Box::new(from), Box::new(to));
-                (is_news.then(|| EventBody::KeyUpdated { id: *id, from, to }), *id)
+                (is_news.then_some(EventBody::KeyUpdated { id: *id, from, to }), *id)
             }
             KeyCommand::Rotate {
                 id,

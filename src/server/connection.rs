@@ -138,7 +138,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_http_1_is_heard() {
-        let long = Duration::from_secs(60);
+        let long = Duration::from_mins(1);
         for parts in [&[&b"PRI * HTTP/2.0"[..]][..], &[b"P", b"RI"]] {
             let error = heard(parts, long).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::Unsupported);

@@ -52,7 +52,7 @@ pub(super) async fn serve(
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        served = serving => served,
+        ended = serving => ended,
         () = following => Ok(()),
         () = ending => Ok(()),
     }

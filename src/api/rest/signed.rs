@@ -1,4 +1,4 @@
-//! Requests that may be signed in place of carrying a key, as YoLead's are.
+//! Requests that may be signed in place of carrying a key, as `YoLead`'s are.
 //!
 //! `X-YoLead-Signature` is the lower-case hexadecimal HMAC-SHA256, with the key's signing secret, of
 //! `X-YoLead-Timestamp`, a full stop, and the body as it was sent. The timestamp is in milliseconds and at most five
@@ -159,7 +159,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         for (name, value) in values {
             let name: HeaderName = name.parse().unwrap();
-            headers.append(name, HeaderValue::from_static(*value));
+            headers.append(name, HeaderValue::from_static(value));
         }
         headers
     }

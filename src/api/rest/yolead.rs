@@ -1,4 +1,4 @@
-//! YoLead's routes, as its documentation has them: statuses in lower case, answers in `data`, signed or with a key.
+//! `YoLead`'s routes, as its documentation has them: statuses in lower case, answers in `data`, signed or with a key.
 //!
 //! What it leaves open: taking a NEW ticket needs an assignee, unless the ticket has one; a history begins with the
 //! newest messages.

@@ -168,7 +168,7 @@ mod tests {
         let chunks: Vec<Result<Bytes, axum::Error>> = chunks.iter().map(|chunk| Ok(Bytes::from(*chunk))).collect();
         let bounds = LineBounds {
             line_max_bytes: MAX,
-            idle: Duration::from_secs(60),
+            idle: Duration::from_mins(1),
             shutdown: CancellationToken::new(),
         };
         let mut lines = Lines::new(Body::from_stream(stream::iter(chunks)), bounds);

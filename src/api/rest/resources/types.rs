@@ -104,8 +104,8 @@ impl<'a> Types<'a> {
         if !self.components.contains_key(&name) {
             // in its place already where it has itself in it
             self.components.insert(name.clone(), Value::Null);
-            let made = make(self);
-            self.components.insert(name, made);
+            let component = make(self);
+            self.components.insert(name, component);
         }
         reference
     }

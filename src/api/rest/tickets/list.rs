@@ -26,6 +26,8 @@ use crate::view::{NumberedPage, SKIP_MAX, TicketFilter, TicketOrder, Total};
 
 /// The tickets of a page when nobody says.
 const PAGE_SIZE_DEFAULT: u64 = 10;
+/// The highest number of a page: beyond it JSON's numbers are not exact.
+const PAGE_NUMBER_MAX: u64 = (1 << 53) - 1;
 
 /// One id, or several: the parameter again for each.
 struct IdOrIds;
@@ -90,7 +92,7 @@ impl TicketListQuery {
             assignee_ids: query.ids("assigneeIds")?,
             chat_ids: query.ids("chatIds")?,
             include_removed: query.boolean("includeRemoved")?,
-            page_number: query.number("pageNumber", (1, u64::MAX))?.unwrap_or(1),
+            page_number: query.number("pageNumber", (1, PAGE_NUMBER_MAX))?.unwrap_or(1),
             page_size: query.number("pageSize", (1, size_max))?.unwrap_or(PAGE_SIZE_DEFAULT),
             responder_ids: query.ids("responderIds")?,
             responder_version_ids: query.ids("responderVersionIds")?,

@@ -104,6 +104,7 @@ struct YoLeadAssigneeWish {
 /// Who had a ticket, and who has it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the document's names")]
 struct YoLeadAssigneeChange {
     /// The ticket; of one that was merged into another, the other.
     ticket_id: Uuid,

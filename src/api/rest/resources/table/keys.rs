@@ -36,6 +36,6 @@ pub(super) const KEYS: &[Row] = &[
         "/api/v1/keys/{keyId}",
         "Revoke a key",
         "mutation revokeKey($keyId: UUID!, $idempotencyKey: String) {
-           revokeApiKey(id: $keyId, idempotencyKey: $idempotencyKey) { ...ApiKey } }",
+           revokeApiKey(id: $keyId, idempotencyKey: $idempotencyKey) { id } }",
     ),
 ];
