@@ -25,6 +25,8 @@ mod operations;
 
 use std::future::poll_fn;
 use std::net::IpAddr;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts as _;
@@ -340,7 +342,7 @@ impl Session {
     /// Sends what an operation gave, and lets it go on.
     async fn forward(&mut self, step: Step) -> Result<(), Ending> {
         let (answer, operation) = step;
-        if !self.operations.is_live(&operation) {
+        if operation.is_cancelled() {
             return Ok(());
         }
         match answer {
@@ -402,6 +404,11 @@ async fn write(
     principal: Option<&Principal>,
     writing: impl Future<Output = Result<(), axum::Error>>,
 ) -> Result<(), Ending> {
+    let mut writing = pin!(writing);
+    // nearly always it is done at once, and needs no clock
+    if let Poll::Ready(written) = futures_util::poll!(writing.as_mut()) {
+        return written.map_err(|_| Ending::Lost);
+    }
     let timeout = Duration::from_millis(state.limits.socket_send_timeout_ms);
     tokio::select! {
         biased;

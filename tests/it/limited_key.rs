@@ -249,9 +249,10 @@ async fn watch(app: &TestApp, client: &Client, (one, two): (&Side, &Side)) {
     for (number, item) in std::mem::take(&mut watch.came) {
         let request = &watch.requests[number];
         assert_clean(request, &item, &foreign);
-        let named = request.contains(&one.things["channel"]);
+        let of_other = request.contains(&one.things["channel"]);
         if let Some(given) = counters(&item) {
-            let same = |(name, count): (&String, &Value)| given[name] == if named { json!(0) } else { count.clone() };
+            let same =
+                |(name, count): (&String, &Value)| given[name] == if of_other { json!(0) } else { count.clone() };
             assert!(own.as_object().unwrap().iter().all(same), "{request}\n{item:#}");
         }
         let replayed = request.contains("after:");
@@ -261,7 +262,7 @@ async fn watch(app: &TestApp, client: &Client, (one, two): (&Side, &Side)) {
             "nothing of its own happened: {request}\n{item:#}"
         );
         assert!(
-            item["tickets"].is_null() || !named || item["tickets"] == json!([]),
+            item["tickets"].is_null() || !of_other || item["tickets"] == json!([]),
             "{request}\n{item:#}"
         );
     }

@@ -221,13 +221,13 @@ async fn race(clients: &[Client]) {
         let take = json!({ "status": "active", "assigneeId": agent });
         patch(node(number), &ticket, "status", take)
     });
-    let taken = join_all(takes).await;
-    assert!(taken.iter().all(|(status, _)| *status == 200), "{taken:#?}");
-    let fresh = taken
+    let answers = join_all(takes).await;
+    assert!(answers.iter().all(|(status, _)| *status == 200), "{answers:#?}");
+    let fresh = answers
         .iter()
         .filter(|(_, body)| body["data"]["oldStatus"] == "new")
         .count();
-    assert_eq!(fresh, 1, "{taken:#?}");
+    assert_eq!(fresh, 1, "{answers:#?}");
     let gives = agents.iter().enumerate().map(|(number, agent)| {
         let give = json!({ "newAssigneeId": agent });
         patch(node(number), &ticket, "assignee", give)

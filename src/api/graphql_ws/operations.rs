@@ -39,6 +39,11 @@ impl Operation {
     pub(super) fn begin(&self) -> &str {
         &self.begin
     }
+
+    /// Whether its client wants no more of it.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.answers.is_aborted()
+    }
 }
 
 impl Stream for Operation {
@@ -100,13 +105,6 @@ impl Operations {
         self.waiting.next().await
     }
 
-    /// Whether an operation was neither finished nor cancelled.
-    pub(super) fn is_live(&self, operation: &Operation) -> bool {
-        self.live
-            .get(&operation.id)
-            .is_some_and(|live| live.number == operation.number)
-    }
-
     /// Puts an operation at the back.
     pub(super) fn resume(&mut self, operation: Operation) {
         self.waiting.push(StreamExt::into_future(operation));
@@ -114,7 +112,8 @@ impl Operations {
 
     /// Frees the id of an operation that gives nothing more.
     pub(super) fn finish(&mut self, operation: &Operation) {
-        if self.is_live(operation) {
+        let known = self.live.get(&operation.id);
+        if known.is_some_and(|live| live.number == operation.number) {
             self.live.remove(&operation.id);
         }
     }
@@ -160,12 +159,12 @@ mod tests {
         operations.start("a", endless());
         let (response, cancelled) = step(&mut operations).unwrap();
         assert!(response.is_none());
-        assert!(!operations.is_live(&cancelled));
+        assert!(cancelled.is_cancelled());
         operations.finish(&cancelled);
         assert!(operations.has("a"));
         let (response, operation) = step(&mut operations).unwrap();
         assert!(response.is_some());
-        assert!(operations.is_live(&operation));
+        assert!(!operation.is_cancelled());
         operations.resume(operation);
         assert_eq!(operations.waiting.len(), 1);
     }

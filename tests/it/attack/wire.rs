@@ -172,7 +172,7 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     match payload.len() {
         short if short < 126 => frame.push(0x80 | short as u8),
         medium if medium <= 0xffff => {
-            frame.push(0x80 | 126);
+            frame.push(0x80 | 0x7e);
             frame.extend_from_slice(&(medium as u16).to_be_bytes());
         }
         long => {
