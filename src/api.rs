@@ -21,6 +21,7 @@ mod streams;
 pub use self::guard::careful;
 pub use self::origins::Origins;
 pub use self::rate::Rates;
+pub use self::rest::Signatures;
 pub use self::streams::Streams;
 
 use std::net::IpAddr;
@@ -88,6 +89,8 @@ pub struct ApiState {
     pub limits: ApiLimits,
     /// What keys and addresses have asked for.
     pub rates: Rates,
+    /// What requests were signed with.
+    pub signatures: Signatures,
     /// Ends sockets when the process ends.
     pub shutdown: CancellationToken,
 }

@@ -22,7 +22,7 @@ use tower_http::trace::TraceLayer;
 use crate::api::auth::Authenticator;
 use crate::api::graphql::schema;
 use crate::api::services::Services;
-use crate::api::{ApiState, Rates, Streams, app, careful};
+use crate::api::{ApiState, Rates, Signatures, Streams, app, careful};
 use crate::clock::Clock;
 use crate::config::{Config, StoreOptions};
 use crate::live::{Live, LiveError};
@@ -179,6 +179,7 @@ impl Node {
             services: services.clone(),
             limits: config.api.clone(),
             rates,
+            signatures: Signatures::default(),
             shutdown: shutdown.clone(),
         };
         let limit = Duration::from_millis(config.server.request_timeout_ms);

@@ -76,6 +76,7 @@ async fn telegram(
                 message: MessageName::External(message_external_id),
                 amendment,
                 external_id: None,
+                of_owner: true,
             };
             (owner_external_id, keys, body)
         }

@@ -11,6 +11,8 @@ mod signed;
 mod tickets;
 mod yolead;
 
+pub use self::signed::Signatures;
+
 use axum::Router;
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};

@@ -159,7 +159,8 @@ impl Services {
 
     /// What the key may know of the contact that stands for this one, as far as this node has read.
     pub(crate) async fn contact(&self, principal: &Principal, id: Uuid) -> Result<Option<ContactRow>, ApiError> {
-        let found = self.view().await.contact(principal.workspace_id, id).await?;
+        let channels = principal.channels().map(<[Uuid]>::to_vec);
+        let found = self.view().await.contact(principal.workspace_id, id, channels).await?;
         Ok(found.and_then(|contact| principal.glimpse(contact)))
     }
 

@@ -6,7 +6,7 @@ use anyhow::bail;
 use uuid::Uuid;
 
 use crate::actor::CommandError;
-use crate::api::auth::issue;
+use crate::api::auth::{Scope, issue};
 use crate::config::Secret;
 use crate::domain::{Actor, ApiKey, KeyCommand, Millis, Rejection, WorkspaceCommand, WorkspaceCommandBody, id};
 use crate::router::RouterError;
@@ -57,7 +57,20 @@ pub(super) async fn first_key(node: &Node, admin: Option<&Secret>) -> anyhow::Re
     if let Some(Secret(key)) = admin {
         let hash = id::sha256_hex(key.as_bytes());
         let key = ApiKey::admin("admin", &hash, now);
-        ask(node, create_key(key, now)).await?;
+        match ask(node, create_key(key, now)).await {
+            Ok(_) => {}
+            // a node with too many keys starts, so that somebody can revoke some
+            Err(error) => tracing::warn!(%error, "SWITCHBOARD_ADMIN_KEY is not taken"),
+        }
+        let settings = live.settings();
+        let opens = |key: &ApiKey| {
+            let mut secrets = key.secrets.iter().filter(|secret| secret.hash == hash);
+            let is_admin = key.grant.scopes.contains(&Scope::Admin);
+            is_admin && key.is_live(now) && secrets.any(|secret| secret.is_live(now))
+        };
+        if !settings.key(&hash).is_some_and(|(_, key)| opens(key)) {
+            tracing::warn!("SWITCHBOARD_ADMIN_KEY does not open everything: it was rotated, changed or not taken");
+        }
         return Ok(FirstKey::FromEnvironment);
     }
     let settings = live.settings();

@@ -139,7 +139,7 @@ async fn check(store: &dyn Store, view: &View, aggregate_id: Uuid, report: &mut 
         }
         Some(Scope::Contact) => {
             let state: Contact = replay(aggregate_id, &events, report)?;
-            let shown = view.contact(state.workspace_id, aggregate_id).await?;
+            let shown = view.contact(state.workspace_id, aggregate_id, None).await?;
             let stands_for_itself = shown.as_ref().is_some_and(|shown| shown.id == aggregate_id);
             if shown.is_none_or(|shown| stands_for_itself && shown.details != state.details) {
                 report.differs(aggregate_id, "the view shows another contact")?;

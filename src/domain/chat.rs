@@ -345,7 +345,8 @@ fn decide(draft: &mut Draft<'_>) -> Result<Receipt, Rejection> {
             message,
             amendment,
             external_id,
-        } => amend::amend(draft, message, amendment, external_id.as_deref()),
+            of_owner,
+        } => amend::amend(draft, message, (amendment, *of_owner), external_id.as_deref()),
         ChatCommandBody::Send {
             content,
             agent_id,

@@ -160,6 +160,8 @@ pub enum ChatCommandBody {
         amendment: Amendment,
         /// With a receipt: the id that the provider gave the message.
         external_id: Option<String>,
+        /// Whoever asks may edit and delete what the owner writes, and nothing else.
+        of_owner: bool,
     },
     Send {
         content: Content,

@@ -114,6 +114,9 @@ pub struct Parked {
     pub external_id: String,
     /// What to do once it is there.
     pub amendment: Amendment,
+    /// Whoever asks may change what the owner writes, and nothing else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_owner: bool,
 }
 
 /// A file, place, contact or sticker that came with a message. The file itself stays with the provider.

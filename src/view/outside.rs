@@ -38,6 +38,8 @@ pub struct ContactRow {
     pub chats: Vec<ChatRow>,
     /// There are more.
     pub has_more_chats: bool,
+    /// It has chats on channels that were not asked for.
+    pub has_chats_elsewhere: bool,
 }
 
 /// The contact that stands for this one. A circle, which two merges at the same moment may make, stands for its least id.
@@ -102,7 +104,12 @@ pub(super) fn owner(
     Ok((id, known.and_then(|contact| contact.details.name)))
 }
 
-fn contact(connection: &Connection, workspace: Uuid, contact_id: Uuid) -> Result<Option<ContactRow>, ReadError> {
+fn contact(
+    connection: &Connection,
+    workspace: Uuid,
+    contact_id: Uuid,
+    channel_ids: Option<&[Uuid]>,
+) -> Result<Option<ContactRow>, ReadError> {
     let id = root(connection, workspace, contact_id)?;
     let known = known(connection, workspace, id)?;
     let sql = format!("{CHAT} WHERE contact = ?1 AND workspace = ?2");
@@ -114,6 +121,9 @@ fn contact(connection: &Connection, workspace: Uuid, contact_id: Uuid) -> Result
     if known.is_none() && chats.is_empty() {
         return Ok(None);
     }
+    let of_all = chats.len();
+    chats.retain(|chat| channel_ids.is_none_or(|ids| ids.contains(&chat.channel_id)));
+    let has_chats_elsewhere = chats.len() < of_all;
     chats.sort_by_key(|chat| (chat.created_at, chat.id));
     let has_more_chats = chats.len() > CHATS_MAX;
     chats.truncate(CHATS_MAX);
@@ -122,6 +132,7 @@ fn contact(connection: &Connection, workspace: Uuid, contact_id: Uuid) -> Result
         details: known.map(|contact| contact.details).unwrap_or_default(),
         chats,
         has_more_chats,
+        has_chats_elsewhere,
     }))
 }
 
@@ -139,8 +150,13 @@ impl View {
     ///
     /// # Errors
     /// What SQLite says; so for every question.
-    pub async fn contact(&self, workspace: Uuid, contact_id: Uuid) -> Result<Option<ContactRow>, ReadError> {
-        self.ask(move |connection| contact(connection, workspace, contact_id))
+    pub async fn contact(
+        &self,
+        workspace: Uuid,
+        contact_id: Uuid,
+        channel_ids: Option<Vec<Uuid>>,
+    ) -> Result<Option<ContactRow>, ReadError> {
+        self.ask(move |connection| contact(connection, workspace, contact_id, channel_ids.as_deref()))
             .await
     }
 

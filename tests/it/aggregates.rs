@@ -61,6 +61,7 @@ fn only_what_may_begin_a_chat_begins_one() {
         message: MessageName::External("m1".into()),
         amendment: Amendment::Delete { deleted_at: 1 },
         external_id: None,
+        of_owner: false,
     };
     let bodies = [
         (amend, true),

@@ -15,6 +15,7 @@ fn amend(name: &str, amendment: Amendment) -> ChatCommandBody {
         message: MessageName::External(name.into()),
         amendment,
         external_id: None,
+        of_owner: false,
     }
 }
 
@@ -32,6 +33,7 @@ fn sent(seq: u64, status: MessageStatus, external_id: &str) -> ChatCommandBody {
         message: MessageName::Seq(seq),
         amendment: receipt_of(status),
         external_id: Some(external_id.into()),
+        of_owner: false,
     }
 }
 
@@ -163,4 +165,36 @@ fn the_oldest_of_what_waits_goes() {
         .map(|parked| parked.external_id.as_str())
         .collect();
     assert_eq!((waiting.len(), waiting[0], waiting[63]), (64, "late6", "late69"));
+}
+
+#[test]
+fn who_may_change_what_the_owner_writes_changes_nothing_else() {
+    let of_owner = |message: MessageName, amendment: Amendment| ChatCommandBody::Amend {
+        message,
+        amendment,
+        external_id: None,
+        of_owner: true,
+    };
+    let edit = || Amendment::Edit {
+        content: says("other"),
+        edited_at: 5,
+    };
+    let delete = || Amendment::Delete { deleted_at: 5 };
+    let mut play = Play::taken(policy());
+    let answer = play.answer().unwrap().message_seq.unwrap();
+    for amendment in [edit(), delete()] {
+        let refused = play.ask(of_owner(MessageName::Seq(answer), amendment));
+        assert_eq!(code(refused), "NOT_FOUND");
+    }
+    // by a name that the provider gives the answer later
+    for amendment in [edit(), delete()] {
+        play.ask(of_owner(MessageName::External("w1".into()), amendment))
+            .unwrap();
+    }
+    play.ask(amend("w1", edit())).unwrap();
+    play.ask(sent(answer, MessageStatus::Sent, "w1")).unwrap();
+    assert_eq!(play.types(), ["message.status_changed", "message.edited"]);
+    assert!(play.chat.parked.is_empty());
+    play.ask(of_owner(MessageName::External("m1".into()), edit())).unwrap();
+    assert_eq!(play.types(), ["message.edited"]);
 }

@@ -375,3 +375,38 @@ async fn a_signature_opens_what_its_key_opens() {
     assert_eq!(unknown, Err(AuthError::Unknown));
     assert!(!auth.is_live(&held));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_contact_with_chats_elsewhere_a_limited_key_knows_those_here() {
+    let app = TestApp::start().await;
+    let admin = app.client();
+    let (here, elsewhere) = (admin.channel().await, admin.channel().await);
+    let limited = Made::new(&admin, &format!("scopes: [WRITE], channelIds: [\"{here}\"]")).await;
+    let limited = limited.client(&app);
+    let mut contacts = Vec::new();
+    for channel in [&here, &elsewhere] {
+        let said = admin.say(channel, "ada", "m1", "hello").await;
+        let chat = said["chat"]["id"].as_str().unwrap();
+        let asked = format!("{{ chat(id: \"{chat}\") {{ contact {{ id }} }} }}");
+        let found = admin.data(&asked, json!({})).await;
+        contacts.push(found["chat"]["contact"]["id"].as_str().unwrap().to_owned());
+    }
+    let [one, other] = [&contacts[0], &contacts[1]];
+    let update = |id: &str| format!("updateContact(id: \"{id}\", input: {{ note: \"between us\", phones: [\"+1\"] }})");
+    run(&limited, &update(one), "id").await;
+    let asked = format!("{{ contact(id: \"{one}\") {{ note phones identities {{ externalId }} }} }}");
+    let whole = limited.data(&asked, json!({})).await;
+    assert_eq!(whole["contact"]["note"], "between us");
+    run(
+        &admin,
+        &format!("mergeContacts(contactId: \"{other}\", into: \"{one}\")"),
+        "id",
+    )
+    .await;
+    let part = limited.data(&asked, json!({})).await;
+    let expected = json!({ "note": null, "phones": [], "identities": [{ "externalId": "ada" }] });
+    assert_eq!(part["contact"], expected);
+    assert_eq!(refused(&limited, &update(one)).await, "FORBIDDEN");
+    let known = admin.data(&asked, json!({})).await;
+    assert_eq!(known["contact"]["phones"], json!(["+1"]));
+}

@@ -1,6 +1,7 @@
 //! Messages over REST: one in a request, and many in a stream that answers while it is sent.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -231,10 +232,14 @@ struct Answers {
 
 impl Wire {
     async fn open(app: &TestApp, channel: &str) -> Self {
+        Self::open_with(app, channel, KEY).await
+    }
+
+    async fn open_with(app: &TestApp, channel: &str, key: &str) -> Self {
         let socket = TcpStream::connect(app.url.trim_start_matches("http://")).await.unwrap();
         let (read, mut write) = socket.into_split();
         let head = format!(
-            "POST /api/v1/channels/{channel}/messages/stream HTTP/1.1\r\nhost: localhost\r\nauthorization: {KEY}\r\n\
+            "POST /api/v1/channels/{channel}/messages/stream HTTP/1.1\r\nhost: localhost\r\nauthorization: {key}\r\n\
              content-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n"
         );
         write.write_all(head.as_bytes()).await.unwrap();
@@ -301,6 +306,22 @@ async fn each_answer_comes_before_the_next_line_is_sent() {
         assert_eq!(answer["receipt"]["decision"], expected);
     }
     finish(&mut wire.write).await;
+    assert_eq!(wire.answers.next().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_with_its_key_also_between_lines() {
+    let app = TestApp::start().await;
+    let client = app.client();
+    let channel = client.channel().await;
+    let create = "mutation { createApiKey(input: { name: \"script\", scopes: [INGEST] }) { secret apiKey { id } } }";
+    let made = client.data(create, json!({})).await["createApiKey"].clone();
+    let mut wire = Wire::open_with(&app, &channel, made["secret"].as_str().unwrap()).await;
+    send(&mut wire.write, "\n{\"begun\":").await;
+    let revoke = format!("mutation {{ revokeApiKey(id: {}) {{ id }} }}", made["apiKey"]["id"]);
+    client.data(&revoke, json!({})).await;
+    let end = tokio::time::timeout(Duration::from_secs(5), wire.answers.next()).await;
+    assert_eq!(end.unwrap().unwrap()["error"]["code"], "UNAUTHENTICATED");
     assert_eq!(wire.answers.next().await, None);
 }
 

@@ -195,6 +195,7 @@ async fn a_refused_command_in_front_decides_no_rules() {
                 at: 1,
             },
             external_id: None,
+            of_owner: false,
         };
         let ingest = ChatCommandBody::Receive(Box::new(Incoming {
             external_id: None,

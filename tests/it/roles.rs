@@ -113,6 +113,14 @@ async fn where_a_command_names_nobody_the_key_s_agent_acts() {
             assert_eq!(said["message"]["author"], author, "{call}");
         }
     }
+    let channel = desk.admin.channel().await;
+    let client = key(&desk.admin, &desk.own, "").await;
+    let write =
+        format!("sendOutbound(input: {{ channelId: \"{channel}\", owner: {{ externalId: \"bob\" }}, text: \"x\" }})");
+    let said = outcome(&client, &write, "message { author { kind id } }")
+        .await
+        .unwrap();
+    assert_eq!(said["message"]["author"], json!({ "kind": "AGENT", "id": desk.own }));
     let react = format!(
         "reactToMessage(chatId: \"{}\", messageExternalId: \"m1\", emoji: \"x\")",
         desk.chat

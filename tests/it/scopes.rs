@@ -234,3 +234,61 @@ async fn who_may_only_take_in_reads_nothing_through_receipts() {
         "READ"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_only_take_in_touches_nothing_that_was_said_inside() {
+    let app = TestApp::start().await;
+    let admin = app.client();
+    let (channel, agent) = (admin.channel().await, admin.agent().await);
+    let said = admin.say(&channel, "ada", "m1", "hello").await;
+    let (chat, ticket) = (
+        said["chat"]["id"].as_str().unwrap(),
+        said["ticket"]["id"].as_str().unwrap(),
+    );
+    let note = format!("mutation {{ addNote(ticketId: \"{ticket}\", text: \"inside\") {{ message {{ seq }} }} }}");
+    let note = admin.data(&note, json!({})).await["addNote"]["message"]["seq"].clone();
+    let ingest = key(&admin, "INGEST").await;
+    let post = format!(
+        "ingestPost(input: {{ kind: REVIEW, channelId: \"{channel}\", externalId: \"p1\", text: \"x\", stars: 1, \
+         owner: {{ externalId: \"ada\" }} }})"
+    );
+    for (call, fields, expected) in [
+        (
+            format!("editMessage(chatId: \"{chat}\", messageSeq: {note}, text: \"x\")"),
+            "cursor",
+            Some("NOT_FOUND"),
+        ),
+        (
+            format!("deleteMessage(chatId: \"{chat}\", messageSeq: {note})"),
+            "cursor",
+            Some("NOT_FOUND"),
+        ),
+        (
+            format!("editMessage(chatId: \"{chat}\", messageExternalId: \"m1\", text: \"x\")"),
+            "cursor",
+            None,
+        ),
+        (
+            format!("reactToMessage(chatId: \"{chat}\", messageSeq: {note}, emoji: \"x\", agentId: \"{agent}\")"),
+            "cursor",
+            Some("FORBIDDEN"),
+        ),
+        (post.clone(), "id", None),
+        (post.clone(), "ownerName", Some("FORBIDDEN")),
+        (post, "channel { policy { greeting } }", Some("FORBIDDEN")),
+    ] {
+        let code = refusal(&ingest, "mutation", &format!("mutation {{ {call} {{ {fields} }} }}")).await;
+        assert_eq!(code.as_deref(), expected, "{call} {fields}");
+    }
+    // a time to come would hide every later edit
+    let edit = |text: &str, at: &str| {
+        format!(
+            "mutation {{ editMessage(chatId: \"{chat}\", messageExternalId: \"m1\", text: \"{text}\"{at}) {{ message {{ text }} }} }}"
+        )
+    };
+    admin
+        .data(&edit("late", ", editedAt: \"2999-01-01T00:00:00Z\""), json!({}))
+        .await;
+    let edited = admin.data(&edit("later", ""), json!({})).await;
+    assert_eq!(edited["editMessage"]["message"]["text"], "later");
+}

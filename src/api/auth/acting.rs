@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::principal::forbidden;
 use super::{Principal, Role, Scope};
 use crate::api::error::ApiError;
-use crate::domain::{ChatCommandBody, TicketAction};
+use crate::domain::{Actor, ActorKind, ChatCommandBody, TicketAction};
 
 impl Principal {
     /// Refuses a key of role AGENT to act as another agent, or to give another agent work.
@@ -42,6 +42,15 @@ impl Principal {
         let acting = agent_id.or(own);
         acting.map_or(Ok(()), |id| self.check_agent(id))?;
         Ok(acting)
+    }
+
+    /// Who writes where a command cannot name anybody: the key's agent, or else the key.
+    ///
+    /// # Errors
+    /// As [`check_agent`](Self::check_agent).
+    pub(in crate::api) fn author(&self, key: Actor) -> Result<Actor, ApiError> {
+        let agent_id = self.acting(None)?;
+        Ok(agent_id.map_or(key, |id| Actor::new(ActorKind::Agent, id.to_string())))
     }
 
     /// The same command, in the name of the key's agent where it names nobody.

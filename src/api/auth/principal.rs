@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{Role, Scope};
 use crate::api::error::ApiError;
+use crate::domain::contact::ContactDetails;
 use crate::domain::key::KeySecret;
 use crate::domain::{ApiKey, Rejection};
 use crate::view::ContactRow;
@@ -157,10 +158,13 @@ impl Principal {
         seen
     }
 
-    /// What the key may know of a contact: one with no chat on a channel that it knows is none.
+    /// What the key may know of a contact: one with no chat on a channel that it knows is none, and of one with chats
+    /// elsewhere it knows those here, and nothing that was set.
     #[must_use]
     pub(in crate::api) fn glimpse(&self, mut contact: ContactRow) -> Option<ContactRow> {
-        contact.chats.retain(|chat| self.sees(chat.channel_id));
+        if contact.has_chats_elsewhere {
+            contact.details = ContactDetails::default();
+        }
         let is_seen = self.channels.is_none() || !contact.chats.is_empty();
         is_seen.then_some(contact)
     }

@@ -96,11 +96,13 @@ impl Post {
     }
 
     /// Comment or review.
+    #[graphql(guard = "Needs(Scope::Read)")]
     async fn kind(&self) -> Result<PostKind> {
         Ok(self.body()?.kind.into())
     }
 
     /// The channel.
+    #[graphql(guard = "Needs(Scope::Read)")]
     async fn channel(&self, ctx: &Context<'_>) -> Result<Channel> {
         let settings = services(ctx)?.live.settings();
         let (_, channel) = settings.channel(self.body()?.channel_id).ok_or_else(missing)?;
@@ -113,42 +115,50 @@ impl Post {
     }
 
     /// The provider's id of its author.
+    #[graphql(guard = "Needs(Scope::Read)")]
     async fn owner_external_id(&self) -> Result<&str> {
         Ok(&self.body()?.owner_external_id)
     }
 
     /// What the provider calls its author.
+    #[graphql(guard = "Needs(Scope::Read)")]
     async fn owner_name(&self) -> Result<Option<&str>> {
         Ok(self.body()?.profile.name.as_deref())
     }
 
     /// What it says; null once its author took it back.
+    #[graphql(guard = "Needs(Scope::Read)")]
     async fn text(&self) -> Result<Option<&str>> {
         let text = self.body()?.content.text.as_deref();
         Ok(text.filter(|_| self.0.deleted_at.is_none()))
     }
 
     /// What came with it.
+    #[graphql(guard = "Needs(Scope::Read)")]
     async fn attachments(&self) -> Result<Vec<Attachment>> {
         Ok(attachments(&self.body()?.content))
     }
 
     /// A review's: 1 to 5.
+    #[graphql(guard = "Needs(Scope::Read)")]
     async fn stars(&self) -> Result<Option<i32>> {
         Ok(self.body()?.stars.map(i32::from))
     }
 
     /// The post or product that it is about.
+    #[graphql(guard = "Needs(Scope::Read)")]
     async fn subject(&self) -> Result<Option<&str>> {
         Ok(self.body()?.subject.as_deref())
     }
 
     /// Where it can be seen.
+    #[graphql(guard = "Needs(Scope::Read)")]
     async fn url(&self) -> Result<Option<&str>> {
         Ok(self.body()?.url.as_deref())
     }
 
     /// When the provider says it was written.
+    #[graphql(guard = "Needs(Scope::Read)")]
     async fn sent_at(&self) -> Result<DateTime> {
         Ok(DateTime(self.body()?.sent_at.unwrap_or(self.0.created_at)))
     }

@@ -4,17 +4,21 @@
 //! `X-YoLead-Timestamp`, a full stop, and the body as it was sent. The timestamp is in milliseconds and at most five
 //! minutes off. With any of the three headers the request counts as signed, whatever else it carries.
 
+mod used;
+
 use axum::extract::{FromRequest, Request};
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
 use serde::de::DeserializeOwned;
 
-use super::extract::{check_json, parse, read};
+use super::extract::{bad, check_json, parse, read};
 use crate::api::ApiState;
 use crate::api::auth::Principal;
 use crate::api::error::ApiError;
 use crate::api::rate::peer;
 use crate::domain::Millis;
+
+pub use self::used::Signatures;
 
 /// Which key signed.
 const KEY: &str = "X-YoLead-Key";
@@ -23,7 +27,7 @@ const TIMESTAMP: &str = "X-YoLead-Timestamp";
 /// The proof.
 const SIGNATURE: &str = "X-YoLead-Signature";
 /// How far a timestamp may be from our clock, in milliseconds.
-const SKEW_MAX_MS: Millis = 300_000;
+pub(super) const SKEW_MAX_MS: Millis = 300_000;
 /// The hexadecimal digits of an HMAC-SHA256.
 const SIGNATURE_CHARS: usize = 64;
 
@@ -71,6 +75,16 @@ async fn admit(request: Request, state: &ApiState) -> Result<(Parts, Principal, 
         Some(claim) => {
             let body = read(body, state.limits.graphql_body_max_bytes).await?;
             let principal = claim.verify(state, &body).map_err(stranger)?;
+            if parts.method == Method::GET && !body.is_empty() {
+                return Err(bad("body", "none in a signed GET"));
+            }
+            let request = format!("{} {}", parts.method, parts.uri);
+            if !state
+                .signatures
+                .accept(claim.signature, request, state.services.clock.now())
+            {
+                return Err(stranger(refuse(SIGNATURE, "was used for another request")));
+            }
             state.rates.spend(principal.key_id, parts.extensions.get())?;
             (principal, body)
         }

@@ -15,6 +15,7 @@ pub(super) fn lookup(chat: &Chat, command: &ChatCommand, round: usize) -> Option
         message,
         amendment,
         external_id,
+        ..
     } = &command.body
     else {
         return None;
@@ -76,14 +77,19 @@ fn check(amendment: &Amendment, external_id: Option<&str>) -> Result<(), Rejecti
 pub(super) fn amend(
     draft: &mut Draft<'_>,
     name: &MessageName,
-    amendment: &Amendment,
+    (amendment, of_owner): (&Amendment, bool),
     external_id: Option<&str>,
 ) -> Result<Receipt, Rejection> {
     check(amendment, external_id)?;
     let found = &draft.command.found;
     let Some((seq, outgoing)) = find(name, found) else {
-        return park(draft, name, amendment);
+        return park(draft, name, (amendment, of_owner));
     };
+    if of_owner && outgoing && is_authors(amendment) {
+        return Err(Rejection::NotFound {
+            what: "message of the owner",
+        });
+    }
     let receipt = Receipt {
         message_seq: Some(seq),
         ..Receipt::default()
@@ -110,8 +116,17 @@ pub(super) fn amend(
     Ok(receipt)
 }
 
+/// Whether only who wrote a message does this to it.
+fn is_authors(amendment: &Amendment) -> bool {
+    matches!(amendment, Amendment::Edit { .. } | Amendment::Delete { .. })
+}
+
 /// Keeps it until its message comes.
-fn park(draft: &mut Draft<'_>, name: &MessageName, amendment: &Amendment) -> Result<Receipt, Rejection> {
+fn park(
+    draft: &mut Draft<'_>,
+    name: &MessageName,
+    (amendment, of_owner): (&Amendment, bool),
+) -> Result<Receipt, Rejection> {
     let MessageName::External(external_id) = name else {
         return Err(Rejection::NotFound { what: "message" });
     };
@@ -121,6 +136,7 @@ fn park(draft: &mut Draft<'_>, name: &MessageName, amendment: &Amendment) -> Res
         parked: Box::new(Parked {
             external_id: external_id.clone(),
             amendment: amendment.clone(),
+            of_owner,
         }),
     });
     Ok(Receipt::default())
@@ -177,16 +193,27 @@ fn rise(
         at: *at,
     });
     if let Some(named) = named {
-        release(draft, named, message_seq, status);
+        release(draft, named, (message_seq, true), status);
     }
 }
 
 /// What waited for a message that is there now. `before` is how far the message has come; an incoming one takes no
 /// receipts.
-pub(super) fn release(draft: &mut Draft<'_>, external_id: &str, message_seq: u64, before: MessageStatus) {
-    let waiting: Vec<Amendment> = draft.waiting(external_id);
+pub(super) fn release(
+    draft: &mut Draft<'_>,
+    external_id: &str,
+    (message_seq, outgoing): (u64, bool),
+    before: MessageStatus,
+) {
+    let waiting: Vec<Parked> = draft.waiting(external_id);
     let mut reached = before;
-    for amendment in waiting {
+    for Parked {
+        amendment, of_owner, ..
+    } in waiting
+    {
+        if of_owner && outgoing && is_authors(&amendment) {
+            continue;
+        }
         if let Amendment::Receipt { status, .. } = &amendment {
             if reached.can_rise(*status) {
                 rise(draft, (message_seq, reached), &amendment, None);

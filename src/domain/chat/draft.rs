@@ -6,7 +6,7 @@ use super::{Chat, ChatResponder, Place, apply};
 use crate::domain::aggregate::{Aggregate as _, Decided, Receipt};
 use crate::domain::command::{ChatCommand, ChatCommandBody, DedupeKey};
 use crate::domain::event::{Cause, EventBody};
-use crate::domain::message::{Amendment, Parked};
+use crate::domain::message::Parked;
 use crate::domain::ticket::{Circumstance, Reason, Status, Ticket};
 use crate::domain::{Actor, ActorKind, Event, Message, Millis, Rejection, Rulebook, Trace, id};
 
@@ -249,9 +249,9 @@ impl<'a> Draft<'a> {
     }
 
     /// What waited for a message when the command came.
-    pub(super) fn waiting(&self, external_id: &str) -> Vec<Amendment> {
+    pub(super) fn waiting(&self, external_id: &str) -> Vec<Parked> {
         let parked = self.parked.iter().filter(|parked| parked.external_id == external_id);
-        parked.map(|parked| parked.amendment.clone()).collect()
+        parked.cloned().collect()
     }
 
     /// Emits the message's event and answers with its sequence number.

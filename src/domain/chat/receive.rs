@@ -48,7 +48,7 @@ pub(super) fn receive(draft: &mut Draft<'_>, incoming: &Incoming) -> Result<Rece
     place(draft, &trace)?;
     let message_seq = hear(draft, incoming, &trace);
     if let Some(external_id) = &incoming.external_id {
-        amend::release(draft, external_id, message_seq, MessageStatus::Received);
+        amend::release(draft, external_id, (message_seq, false), MessageStatus::Received);
     }
     let off_ticket = matches!(trace.decision, Decision::Silenced | Decision::ToResponder);
     let ticket = draft.ticket().filter(|_| !off_ticket);

@@ -279,6 +279,7 @@ impl World {
             message,
             amendment,
             external_id: None,
+            of_owner: false,
         };
         match self.dice.roll(24) {
             0 | 1 => ChatCommandBody::Send {

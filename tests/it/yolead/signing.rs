@@ -154,3 +154,24 @@ async fn whatever_is_wrong_with_a_signature_is_401_and_names_the_header() {
     let (status, answer) = signer.send(&call, &beside_a_key(good.clone()), &body).await;
     assert_eq!(status, 200, "{answer:#}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_is_good_for_one_method_and_path() {
+    let signer = Signer::start().await;
+    let client = &signer.client;
+    let channel = client.channel().await;
+    let (one, _) = begin(client, &channel, "ada").await;
+    let (other, _) = begin(client, &channel, "bob").await;
+    let body = json!({ "newAssigneeId": client.agent().await }).to_string();
+    let headers = signer.headers(signer.now(), &body);
+    let call = |ticket: &str| format!("PATCH /v1/tickets/{ticket}/assignee");
+    for (call, body, expected) in [
+        (call(&one), body.as_str(), 200),
+        (call(&one), body.as_str(), 200),
+        (call(&other), body.as_str(), 401),
+        (format!("GET /v1/tickets/{one}/history"), body.as_str(), 400),
+    ] {
+        let (status, answer) = signer.send(&call, &headers, body).await;
+        assert_eq!(status, expected, "{call} {answer:#}");
+    }
+}

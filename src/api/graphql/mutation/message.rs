@@ -62,6 +62,7 @@ async fn amend(
         message,
         amendment,
         external_id,
+        of_owner: !principal(ctx)?.scopes.allow(Scope::Write),
     };
     chat_command(ctx, chat_id, repeats, body).await
 }
@@ -157,7 +158,12 @@ impl MessageMutation {
             origin,
             keys: envelope.keys,
             body_hash: envelope.body_hash,
-            ..ChatCommand::new(envelope.id, principal.workspace_id, envelope.actor, body)
+            ..ChatCommand::new(
+                envelope.id,
+                principal.workspace_id,
+                principal.author(envelope.actor)?,
+                body,
+            )
         };
         let pending = services.router.submit_to_origin(command).map_err(ApiError::from)?;
         Ok(Receipt(pending.answer().await.map_err(ApiError::from)?))
@@ -181,7 +187,7 @@ impl MessageMutation {
         let asked_for = json!((&text, &attachments, edited_at));
         let edit = Amendment::Edit {
             content: content(text, attachments).map_err(ApiError::from)?,
-            edited_at: edited_at.map_or(now, |at| at.0),
+            edited_at: edited_at.map_or(now, |at| at.0.min(now)),
         };
         let asked = Some(asked("editMessage", &message, &asked_for));
         let repeats = Repeats { idempotency_key, asked };
@@ -203,7 +209,7 @@ impl MessageMutation {
         let message = name(message_external_id, message_seq).map_err(ApiError::from)?;
         let asked_for = deleted_at;
         let delete = Amendment::Delete {
-            deleted_at: deleted_at.map_or(now, |at| at.0),
+            deleted_at: deleted_at.map_or(now, |at| at.0.min(now)),
         };
         let asked = Some(asked("deleteMessage", &message, &asked_for));
         let repeats = Repeats { idempotency_key, asked };
@@ -226,6 +232,7 @@ impl MessageMutation {
         let now = services(ctx)?.clock.now();
         let agent_id = principal(ctx)?.acting(agent_id)?;
         if let Some(agent_id) = agent_id {
+            principal(ctx)?.require(Scope::Write)?;
             services(ctx)?.check_agent(principal(ctx)?, agent_id).await?;
         }
         let message = name(message_external_id, message_seq).map_err(ApiError::from)?;
@@ -241,7 +248,7 @@ impl MessageMutation {
         let reaction = Amendment::React {
             author,
             emoji: emoji.filter(|emoji| !emoji.is_empty()),
-            at: at.map_or(now, |at| at.0),
+            at: at.map_or(now, |at| at.0.min(now)),
         };
         let asked = Some(asked("reactToMessage", &message, &asked_for));
         let repeats = Repeats { idempotency_key, asked };

@@ -62,6 +62,15 @@ async fn find(ctx: &Context<'_>, contact_id: Uuid) -> Result<ContactRow, ApiErro
     found.ok_or_else(|| Rejection::NotFound { what: "contact" }.into())
 }
 
+/// The id of a contact that the key may know all of.
+async fn find_whole(ctx: &Context<'_>, contact_id: Uuid) -> Result<Uuid, ApiError> {
+    let found = find(ctx, contact_id).await?;
+    if found.has_chats_elsewhere {
+        in_context(ctx)?.1.check_all_channels()?;
+    }
+    Ok(found.id)
+}
+
 /// A comment or review that the key may know of.
 async fn find_post(ctx: &Context<'_>, post_id: Uuid) -> Result<PostRow, ApiError> {
     let (services, principal) = in_context(ctx)?;
@@ -146,7 +155,7 @@ impl OutsideMutation {
         idempotency_key: Option<String>,
     ) -> Result<Contact> {
         let described = json!(["updateContact", id, input]);
-        let root = find(ctx, id).await?.id;
+        let root = find_whole(ctx, id).await?;
         let body = ContactCommandBody::Update(Box::new(input.into()));
         ask_contact(ctx, root, idempotency_key, (described, body)).await?;
         Ok(Contact(find(ctx, root).await?))
@@ -163,7 +172,7 @@ impl OutsideMutation {
     ) -> Result<Contact> {
         let value = value.map_or(Value::Null, |value| value.0);
         let described = json!(["setContactField", contact_id, field_id, value]);
-        let root = find(ctx, contact_id).await?.id;
+        let root = find_whole(ctx, contact_id).await?;
         let body = ContactCommandBody::SetField { field_id, value };
         ask_contact(ctx, root, idempotency_key, (described, body)).await?;
         Ok(Contact(find(ctx, root).await?))
@@ -264,7 +273,12 @@ impl OutsideMutation {
         let command = ChatCommand {
             origin: Some((post.channel_id, post.owner_external_id.clone())),
             keys: vec![once],
-            ..ChatCommand::new(envelope.id, principal.workspace_id, envelope.actor.clone(), body)
+            ..ChatCommand::new(
+                envelope.id,
+                principal.workspace_id,
+                principal.author(envelope.actor.clone())?,
+                body,
+            )
         };
         let pending = services.router.submit_to_origin(command).map_err(ApiError::from)?;
         let answer = pending.answer().await.map_err(ApiError::from)?;

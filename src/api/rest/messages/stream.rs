@@ -40,6 +40,8 @@ const IN_FLIGHT_MAX: usize = 256;
 const OVERLOAD_WAIT_MAX_MS: u64 = 30_000;
 /// Both ways.
 const MEDIA_TYPE: &str = "application/x-ndjson";
+/// How often it is looked whether the key still opens something.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(ingest_many))
@@ -214,13 +216,18 @@ async fn answer(step: Step) -> (Option<u64>, Result<Answer<Chat>, ApiError>) {
     }
 }
 
+fn revoked() -> ApiError {
+    ApiError::new("UNAUTHENTICATED", "the API key was revoked")
+}
+
 impl Intake {
     /// Submits the next line; none after the last.
     async fn next(&mut self) -> Option<Step> {
-        let line = self.lines.next().await?;
-        if !self.desk.is_open() {
-            return Some(Step::Ends(ApiError::new("UNAUTHENTICATED", "the API key was revoked")));
-        }
+        let line = tokio::select! {
+            biased;
+            () = self.desk.shut() => return Some(Step::Ends(revoked())),
+            line = self.lines.next() => line?,
+        };
         let (number, submitted) = match line {
             Line::Broken(error) => return Some(Step::Ends(error)),
             Line::TooLong(number) => (number, Err(self.lines.too_long())),
@@ -234,9 +241,11 @@ impl Intake {
 }
 
 impl Desk {
-    /// Whether the key still opens something.
-    fn is_open(&self) -> bool {
-        self.state.auth.is_live(&self.principal)
+    /// Waits until the key opens nothing more.
+    async fn shut(&self) {
+        while self.state.auth.is_live(&self.principal) {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// Puts a message into its chat's queue. Where there is no room the stream waits, and with it whoever sends.
@@ -249,6 +258,9 @@ impl Desk {
                     let wait_ms = retry_after_ms.clamp(1, OVERLOAD_WAIT_MAX_MS.saturating_sub(waited_ms));
                     tokio::time::sleep(Duration::from_millis(wait_ms)).await;
                     waited_ms = waited_ms.saturating_add(wait_ms);
+                    if !self.state.auth.is_live(&self.principal) {
+                        return Err(revoked());
+                    }
                 }
                 submitted => return Ok(submitted?),
             }

@@ -26,12 +26,6 @@ const PAGES_MAX: usize = 20;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({ "tagId": "1a2b3c4d-5e6f-4a7b-8c9d-0e1f2a3b4c5d" }))]
-#[schema(example = json!({
-    "createdAt": "2026-11-21T09:30:00.000Z",
-    "updatedAt": "2026-11-21T09:30:00.000Z",
-    "tagId": "1a2b3c4d-5e6f-4a7b-8c9d-0e1f2a3b4c5d",
-    "ticketId": "6f1c9d3a-5b7e-4a52-9c38-1d2e3f4a5b6c"
-}))]
 pub(super) struct TicketTagging {
     /// The tag.
     tag_id: Uuid,
@@ -40,6 +34,12 @@ pub(super) struct TicketTagging {
 /// A tag on a ticket.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "createdAt": "2026-11-21T09:30:00.000Z",
+    "updatedAt": "2026-11-21T09:30:00.000Z",
+    "tagId": "1a2b3c4d-5e6f-4a7b-8c9d-0e1f2a3b4c5d",
+    "ticketId": "6f1c9d3a-5b7e-4a52-9c38-1d2e3f4a5b6c"
+}))]
 pub(super) struct TicketTag {
     /// When it was attached.
     #[schema(format = DateTime)]
