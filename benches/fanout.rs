@@ -28,7 +28,7 @@ use axum::Router;
 use axum::extract::ws::{Message as Sent, Utf8Bytes, WebSocketUpgrade};
 use axum::routing::any;
 use axum::serve::ListenerExt as _;
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{SinkExt as _, StreamExt as _, stream};
 use serde_json::{Value, json};
 use support::{at_least, at_most, free_port, resident_bytes, setting};
 use tokio::net::TcpStream;
@@ -234,12 +234,17 @@ async fn equal() {
         let server = Server::start().await;
         let (came, _tasks) = crowd(&server, sockets).await;
         let before = (server.cpu(), came.load(Ordering::Relaxed));
-        let mut pace = tokio::time::interval(PACE * burst);
-        for number in 1..=messages / burst as usize {
+        // whether the server keeps up or not: who writes does not wait for those who wrote before
+        let beats = stream::unfold((tokio::time::interval(PACE * burst), 0), async |(mut pace, number)| {
             pace.tick().await;
-            let says = (0..burst as usize).map(|part| server.say(part, number));
-            futures_util::future::join_all(says).await;
-        }
+            (number < messages / burst as usize).then_some((number + 1, (pace, number + 1)))
+        });
+        beats
+            .flat_map(|number| stream::iter((0..burst as usize).map(move |part| (part, number))))
+            .map(|(part, number)| server.say(part, number))
+            .buffer_unordered(4_096)
+            .collect::<()>()
+            .await;
         let sent = messages / burst as usize * burst as usize;
         until(&came, before.1 + sockets * sent).await;
         let ours = (sockets * sent) as f64 / (server.cpu() - before.0);
