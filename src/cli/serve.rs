@@ -66,6 +66,7 @@ fn greet(url: &str, config: &Config, key: bootstrap::FirstKey, demo: Option<demo
         writeln!(out, "  GraphiQL   {url}/graphiql")?;
     }
     writeln!(out, "  GraphQL    {url}/graphql")?;
+    writeln!(out, "  REST       {url}/api/docs/")?;
     match key {
         bootstrap::FirstKey::New(key) => {
             writeln!(out, "  API key    {key}   (shown this once)")?;
