@@ -18,15 +18,15 @@
 
 #[path = "../tests/it/attack/corpus.rs"]
 mod corpus;
+mod server;
 mod support;
 
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-use support::{at_most, free_port, resident_bytes, setting};
+use serde_json::json;
+use server::Server;
+use support::{at_most, resident_bytes, setting};
 
-const KEY: &str = "bench-key-0123456789abcdef0123456789abcdef";
 /// Between two requests of the healthy client.
 const PACE: Duration = Duration::from_millis(5);
 const INGEST: &str = "mutation($input: MessageInput!) { ingestMessage(input: $input) { cursor } }";
@@ -40,72 +40,7 @@ fn main() {
     tokio::runtime::Runtime::new().unwrap().block_on(beside());
 }
 
-struct Server {
-    url: String,
-    child: Child,
-    _data: tempfile::TempDir,
-    http: reqwest::Client,
-    channel: String,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 impl Server {
-    async fn start() -> Self {
-        let (port, data) = (free_port(), tempfile::tempdir().unwrap());
-        let child = Command::new(env!("CARGO_BIN_EXE_switchboard"))
-            .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"])
-            .arg(data.path())
-            .env("SWITCHBOARD_ADMIN_KEY", KEY)
-            .env("SWITCHBOARD_LOG__FILTER", "error")
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut server = Self {
-            url: format!("http://127.0.0.1:{port}"),
-            child,
-            _data: data,
-            http: reqwest::Client::new(),
-            channel: String::new(),
-        };
-        let ready = format!("{}/readyz", server.url);
-        while !server
-            .http
-            .get(&ready)
-            .send()
-            .await
-            .is_ok_and(|answer| answer.status().is_success())
-        {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        let made = server.ask(
-            "mutation { createChannel(input: { type: API, name: \"bench\" }) { id } }",
-            json!({}),
-        );
-        made.await["createChannel"]["id"]
-            .as_str()
-            .unwrap()
-            .clone_into(&mut server.channel);
-        server
-    }
-
-    async fn ask(&self, query: &str, variables: Value) -> Value {
-        let request = self.http.post(format!("{}/graphql", self.url)).bearer_auth(KEY);
-        let answer = request
-            .json(&json!({ "query": query, "variables": variables }))
-            .send()
-            .await
-            .unwrap();
-        let answer: Value = answer.json().await.unwrap();
-        assert!(answer["errors"].is_null(), "{answer}");
-        answer["data"].clone()
-    }
-
     async fn say(&self, number: usize) {
         let input = json!({ "channelId": self.channel, "externalId": format!("m{number}"),
             "owner": { "externalId": format!("owner {}", number % 200) }, "text": "Hello, where is my order?" });
@@ -166,7 +101,7 @@ fn quantile(times: &mut [f64], of: f64) -> f64 {
 
 /// Rounds alone and beside the attacker take turns, so that both see the same machine.
 async fn beside() {
-    let server = Server::start().await;
+    let server = Server::start(&[]).await;
     let key = server.other_key().await;
     healthy(&server, 0).await;
     let pid = server.child.id().to_string();

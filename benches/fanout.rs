@@ -16,10 +16,11 @@
     reason = "benches fail by panicking and measure with the clock"
 )]
 
+mod server;
 mod support;
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -29,8 +30,9 @@ use axum::extract::ws::{Message as Sent, Utf8Bytes, WebSocketUpgrade};
 use axum::routing::any;
 use axum::serve::ListenerExt as _;
 use futures_util::{SinkExt as _, StreamExt as _, stream};
-use serde_json::{Value, json};
-use support::{at_least, at_most, free_port, resident_bytes, setting};
+use serde_json::json;
+use server::{KEY, Server};
+use support::{at_least, at_most, resident_bytes, setting};
 use tokio::net::TcpStream;
 use tokio::sync::broadcast;
 use tokio_tungstenite::tungstenite::Message;
@@ -38,7 +40,12 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-const KEY: &str = "bench-key-0123456789abcdef0123456789abcdef";
+/// One key is the whole crowd.
+const CROWD: [(&str, &str); 3] = [
+    ("SWITCHBOARD_API__SOCKETS_PER_KEY_MAX", "20000"),
+    ("SWITCHBOARD_API__RATE_PER_KEY_PER_SECOND", "1000000"),
+    ("SWITCHBOARD_API__RATE_BURST", "1000000"),
+];
 const EVENTS: &str = "subscription { events(types: [\"message.received\"]) { ... on Event { id cursor type at chatId chatSeq \
     actor { kind id name } data } } }";
 
@@ -70,73 +77,7 @@ fn cpu_seconds(pid: u32) -> f64 {
     (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
 }
 
-struct Server {
-    url: String,
-    child: Child,
-    _data: tempfile::TempDir,
-    http: reqwest::Client,
-    channel: String,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 impl Server {
-    async fn start() -> Self {
-        let (port, data) = (free_port(), tempfile::tempdir().unwrap());
-        let child = Command::new(env!("CARGO_BIN_EXE_switchboard"))
-            .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"])
-            .arg(data.path())
-            .env("SWITCHBOARD_ADMIN_KEY", KEY)
-            .env("SWITCHBOARD_LOG__FILTER", "error")
-            // one key is the whole crowd
-            .env("SWITCHBOARD_API__SOCKETS_PER_KEY_MAX", "20000")
-            .env("SWITCHBOARD_API__RATE_PER_KEY_PER_SECOND", "1000000")
-            .env("SWITCHBOARD_API__RATE_BURST", "1000000")
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut server = Self {
-            url: format!("http://127.0.0.1:{port}"),
-            child,
-            _data: data,
-            http: reqwest::Client::new(),
-            channel: String::new(),
-        };
-        let ready = format!("{}/readyz", server.url);
-        while !server
-            .http
-            .get(&ready)
-            .send()
-            .await
-            .is_ok_and(|answer| answer.status().is_success())
-        {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        let made = server.ask(
-            "mutation { createChannel(input: { type: API, name: \"bench\" }) { id } }",
-            json!({}),
-        );
-        server.channel = made.await["createChannel"]["id"].as_str().unwrap().to_owned();
-        server
-    }
-
-    async fn ask(&self, query: &str, variables: Value) -> Value {
-        let request = self.http.post(format!("{}/graphql", self.url)).bearer_auth(KEY);
-        let answer = request
-            .json(&json!({ "query": query, "variables": variables }))
-            .send()
-            .await
-            .unwrap();
-        let answer: Value = answer.json().await.unwrap();
-        assert!(answer["errors"].is_null(), "{answer}");
-        answer["data"].clone()
-    }
-
     async fn say(&self, owner: usize, number: usize) {
         self.say_text(owner, number, "Hello, where is my order?").await;
     }
@@ -231,7 +172,7 @@ const PACE: Duration = Duration::from_millis(4);
 async fn equal() {
     let (sockets, messages) = (setting("SOCKETS", 500), setting("MESSAGES", 1_000));
     for burst in [1, 16] {
-        let server = Server::start().await;
+        let server = Server::start(&CROWD).await;
         let (came, _tasks) = crowd(&server, sockets).await;
         let before = (server.cpu(), came.load(Ordering::Relaxed));
         // whether the server keeps up or not: who writes does not wait for those who wrote before
@@ -369,7 +310,7 @@ async fn many(server: &Server, count_of: usize, query: impl Fn(usize) -> String)
 }
 
 async fn others() {
-    let server = Server::start().await;
+    let server = Server::start(&CROWD).await;
     let (came, _tasks) = crowd(&server, 100).await;
     let alone = cost(&server, (&came, 100), (50, 1)).await;
     let others = setting("OTHERS", 10_000);
@@ -391,7 +332,7 @@ async fn others() {
 async fn queues() {
     let mut costs = Vec::new();
     for size in [100, setting("QUEUES", 10_000)] {
-        let server = Server::start().await;
+        let server = Server::start(&CROWD).await;
         let workspace = switchboard::domain::id::first_workspace();
         let channel = server.channel.parse().unwrap();
         let query = |number: usize| {
@@ -425,7 +366,7 @@ async fn queues() {
 
 /// Sockets that never read beside healthy ones: how long a message takes to all of these.
 async fn silent() {
-    let server = Server::start().await;
+    let server = Server::start(&CROWD).await;
     let (came, _tasks) = crowd(&server, 500).await;
     let mut times = Vec::new();
     let mut silent = Vec::new();
@@ -468,7 +409,7 @@ async fn silent() {
 async fn idle() {
     let size = setting("IDLE", 9_000);
     for (what, distinct) in [("equal", false), ("distinct", true)] {
-        let server = Server::start().await;
+        let server = Server::start(&CROWD).await;
         let mut sockets = Vec::new();
         for _ in 0..50 {
             sockets.push(server.socket().await);

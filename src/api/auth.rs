@@ -10,6 +10,8 @@ pub use self::principal::{Access, Principal, Scopes};
 pub use self::signing::Signing;
 pub use crate::domain::key::{Role, Scope};
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use self::issue::PREFIX;
@@ -22,6 +24,8 @@ use crate::process::KeyUses;
 
 /// The shortest API key, in characters.
 pub const KEY_MIN_CHARS: usize = 32;
+/// How often it is looked whether a key still opens something.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// The longest credential that is looked at, in bytes.
 const KEY_MAX_BYTES: usize = 1_024;
 
@@ -112,6 +116,13 @@ impl Authenticator {
         }
         self.uses.tell(workspace_id, key, now);
         Ok(Principal::of(workspace_id, key, secret))
+    }
+
+    /// Waits until the key does not open any more what it opened.
+    pub async fn shut_out(&self, principal: &Principal) {
+        while self.is_live(principal) {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// Whether the key still opens what it opened, by the secret that it was held with.

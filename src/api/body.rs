@@ -1,7 +1,8 @@
-//! Bodies that could not be read.
+//! Bodies, and why one could not be read.
 
 use std::error::Error;
 
+use axum::body::{Body, Bytes, to_bytes};
 use tower_http::timeout::TimeoutError;
 
 use super::error::ApiError;
@@ -9,8 +10,14 @@ use super::error::ApiError;
 /// What came too slowly.
 pub(super) const TOO_SLOW: &str = "REQUEST_TIMEOUT";
 
+/// Reads a body, and stops as soon as it is over the bound.
+pub(super) async fn read(body: Body, max_bytes: usize) -> Result<Bytes, ApiError> {
+    let bytes = to_bytes(body, max_bytes).await;
+    bytes.map_err(|error| unread(&error, max_bytes))
+}
+
 /// Why a body of at most `max_bytes` could not be read.
-pub(super) fn unread(error: &(dyn Error + 'static), max_bytes: usize) -> ApiError {
+fn unread(error: &(dyn Error + 'static), max_bytes: usize) -> ApiError {
     if is_too_slow(error) {
         return ApiError::new(TOO_SLOW, "the body came too slowly");
     }

@@ -9,12 +9,17 @@ use super::services::{Envelope, Services};
 use crate::actor::Answer;
 use crate::domain::command::{Incoming, TicketAction, check_name};
 use crate::domain::{self, Actor, ActorKind, ChatCommand, ChatCommandBody, DedupeKey, Rejection, Workspace};
+use crate::view::TicketRow;
 
 /// The chat of a ticket.
 pub(crate) async fn chat_of(services: &Services, principal: &Principal, ticket_id: Uuid) -> Result<Uuid, ApiError> {
+    Ok(ticket(services, principal, ticket_id).await?.chat_id)
+}
+
+/// A ticket that the key may know of.
+pub(crate) async fn ticket(services: &Services, principal: &Principal, ticket_id: Uuid) -> Result<TicketRow, ApiError> {
     let found = services.find_ticket(principal, ticket_id).await?;
-    let not_found = || ApiError::from(Rejection::NotFound { what: "ticket" });
-    Ok(found.ok_or_else(not_found)?.chat_id)
+    found.ok_or_else(|| Rejection::NotFound { what: "ticket" }.into())
 }
 
 /// Whether this node's settings have everything that a command names.

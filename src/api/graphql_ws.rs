@@ -424,9 +424,7 @@ async fn shut_out(state: &ApiState, principal: Option<&Principal>) {
     let Some(principal) = principal else {
         return std::future::pending().await;
     };
-    while state.auth.is_live(principal) {
-        tokio::time::sleep(TICK).await;
-    }
+    state.auth.shut_out(principal).await;
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What providers send: the secret is checked on the raw request, and 200 comes only after the commit.
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::ApiState;
-use super::body::unread;
+use super::body::read;
 use super::error::ApiError;
 use super::services::{Services, new_id};
 use crate::domain::command::{MessageName, check_name};
@@ -53,8 +53,7 @@ async fn telegram(
             "X-Telegram-Bot-Api-Secret-Token is not the channel's secretToken",
         ));
     }
-    let max = state.limits.hook_body_max_bytes;
-    let body = to_bytes(body, max).await.map_err(|error| unread(&error, max))?;
+    let body = read(body, state.limits.hook_body_max_bytes).await?;
     let inbound = telegram::parse(&body).map_err(|error| ApiError::new("BAD_REQUEST", error.to_string()))?;
     let (owner, keys, body) = match inbound {
         Inbound::Ignored { reason } => return Ok(accepted("IGNORED", Some(reason))),

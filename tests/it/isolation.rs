@@ -7,6 +7,10 @@ use serde_json::{Value, json};
 use switchboard::domain::id;
 use uuid::Uuid;
 
+mod probe;
+
+pub use probe::{Probe, calls, probe};
+
 use crate::support::{Client, Frame, KEY, Redis, Socket, TestApp, make_workspace};
 
 const OTHER_KEY: &str = "other-key-0123456789abcdef0123456789abcdef";
@@ -296,7 +300,7 @@ impl Side {
 }
 
 /// The kind, the table, what stands before the `=`, and the call of every probe.
-fn probes() -> Vec<(&'static str, &'static str, &'static str, String)> {
+fn probes() -> Vec<Probe> {
     let queries = [("EMPTY", EMPTY), ("OWN", OWN), ("CLEAN", CLEAN)].map(|(table, text)| ("query", table, text));
     let mutations = [("REFUSED", REFUSED), ("EACH", EACH), ("OWN", DONE), ("OWN", STORY)];
     let mutations = mutations.map(|(table, text)| ("mutation", table, text));
@@ -305,9 +309,7 @@ fn probes() -> Vec<(&'static str, &'static str, &'static str, String)> {
     for (kind, table, text) in tables.chain([("subscription", "WATCHED", WATCHED)]) {
         let repeatable = |call: &str| text != STORY || call.contains("idempotencyKey");
         for (name, call) in parts(text).filter(|(_, call)| repeatable(call)) {
-            let (fields, arguments) = call.split_at(call.find('(').unwrap_or(call.len()));
-            let calls = fields.split_whitespace().map(|field| format!("{field}{arguments}"));
-            probes.extend(calls.map(|call| (kind, table, name, call)));
+            probes.extend(calls(call).map(|call| (kind, table, name, call)));
         }
     }
     probes
@@ -339,38 +341,6 @@ async fn ids_of_one(one: &Side, two: &Side) -> Ids {
     let shared: Vec<&String> = foreign.intersection(&own).collect();
     assert!(shared.is_empty(), "both workspaces have these ids: {shared:?}");
     foreign
-}
-
-async fn probe(one: &Side, two: &Side, foreign: &Ids) {
-    for (kind, table, name, call) in probes().into_iter().filter(|probe| probe.0 != "subscription") {
-        let request = written(&call, &[("one.", &one.things), ("", &two.things)], two.secret);
-        let request = document(kind, &request);
-        let answer = two.client.send(&request, json!({})).await.unwrap();
-        assert_clean(&request, &answer, foreign);
-        let code = if name.is_empty() { "NOT_FOUND" } else { name };
-        let refused = answer["errors"][0]["extensions"]["code"].as_str();
-        assert_eq!(refused, (table == "REFUSED").then_some(code), "{request}\n{answer:#}");
-        let given = &answer["data"][field_of(&call)];
-        match table {
-            "EMPTY" => {
-                assert!(is_empty(given), "{request}\n{answer:#}");
-                let there = one.client.data(&request, json!({})).await;
-                assert!(!is_empty(&there), "nothing is there to be found: {request}");
-            }
-            "OWN" => {
-                assert!(given.to_string().contains("twosecret"), "{request}\n{answer:#}");
-                if let (Some(total), Some(edges)) = (given["totalCount"].as_u64(), given["edges"].as_array()) {
-                    assert_eq!(total, edges.len() as u64, "{request}\n{answer:#}");
-                }
-            }
-            "EACH" => {
-                let codes = given.as_array().unwrap().iter().map(|item| &item["error"]["code"]);
-                let codes: Vec<&str> = codes.map(|code| code.as_str().unwrap_or("DONE")).collect();
-                assert_eq!(codes.join(" "), name, "{request}\n{answer:#}");
-            }
-            _ => {}
-        }
-    }
 }
 
 /// Subscriptions to all that is watched, on one socket.
@@ -478,7 +448,7 @@ async fn story(app: &TestApp) {
     }
     let before = one.state().await;
     assert!(!before.to_string().contains("twosecret"), "{before:#}");
-    probe(&one, &two, &ids_of_one(&one, &two).await).await;
+    probe(probes(), &two.client, (&one, &two), &ids_of_one(&one, &two).await).await;
     assert_eq!(one.state().await, before, "workspace one is as it was");
     watch(app, &one, &two).await;
 }

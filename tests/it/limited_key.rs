@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::isolation::{Ids, Side, Things, Watch, assert_clean, document, field_of, ids_in, is_empty, parts, written};
+use crate::isolation::{Ids, Probe, Side, Things, Watch, assert_clean, calls, field_of, ids_in, parts, probe};
 use crate::scopes::needing;
 use crate::support::{Client, KEY, Redis, TestApp};
 
@@ -91,7 +91,7 @@ const THEN: &str = r#"
     ingestPost(input: { kind: COMMENT, channelId: <channel>, externalId: "p2", text: "new <secret>", owner: { externalId: "ada" } })"#;
 
 /// The kind, the table, what stands before the `=`, and the call of every probe.
-fn probes() -> Vec<(&'static str, &'static str, &'static str, String)> {
+fn probes() -> Vec<Probe> {
     let mut probes = Vec::new();
     for (kind, table, text) in [
         ("query", "EMPTY", EMPTY),
@@ -102,9 +102,7 @@ fn probes() -> Vec<(&'static str, &'static str, &'static str, String)> {
         ("subscription", "WATCHED", WATCHED),
     ] {
         for (name, call) in parts(text) {
-            let (fields, arguments) = call.split_at(call.find('(').unwrap_or(call.len()));
-            let calls = fields.split_whitespace().map(|field| format!("{field}{arguments}"));
-            probes.extend(calls.map(|call| (kind, table, name, call)));
+            probes.extend(calls(call).map(|call| (kind, table, name, call)));
         }
     }
     probes
@@ -189,38 +187,6 @@ async fn limited(admin: &Client, channel: &str) -> Client {
     Client::new(&admin.url, made["createApiKey"]["secret"].as_str().unwrap())
 }
 
-async fn probe(client: &Client, (one, two): (&Side, &Side), foreign: &Ids) {
-    for (kind, table, name, call) in probes().into_iter().filter(|probe| probe.0 != "subscription") {
-        let request = written(&call, &[("one.", &one.things), ("", &two.things)], "twosecret");
-        let request = document(kind, &request);
-        let answer = client.send(&request, json!({})).await.unwrap();
-        assert_clean(&request, &answer, foreign);
-        let code = if name.is_empty() { "NOT_FOUND" } else { name };
-        let refused = answer["errors"][0]["extensions"]["code"].as_str();
-        assert_eq!(refused, (table == "REFUSED").then_some(code), "{request}\n{answer:#}");
-        let given = &answer["data"][field_of(&call)];
-        match table {
-            "EMPTY" => {
-                assert!(is_empty(given), "{request}\n{answer:#}");
-                let there = one.client.data(&request, json!({})).await;
-                assert!(!is_empty(&there), "nothing is there to be found: {request}");
-            }
-            "OWN" => {
-                assert!(given.to_string().contains("twosecret"), "{request}\n{answer:#}");
-                if let (Some(total), Some(edges)) = (given["totalCount"].as_u64(), given["edges"].as_array()) {
-                    assert_eq!(total, edges.len() as u64, "{request}\n{answer:#}");
-                }
-            }
-            "EACH" => {
-                let codes = given.as_array().unwrap().iter().map(|item| &item["error"]["code"]);
-                let codes: Vec<&str> = codes.map(|code| code.as_str().unwrap_or("DONE")).collect();
-                assert_eq!(codes.join(" "), name, "{request}\n{answer:#}");
-            }
-            _ => {}
-        }
-    }
-}
-
 const COUNTERS: &str = "{ new active inactive unassigned pendingMessages }";
 
 /// The counters that came with an item, if any.
@@ -297,7 +263,7 @@ async fn story(app: &TestApp) {
     }
     let client = limited(&admin, &two.things["channel"]).await;
     let before = state(&one).await;
-    probe(&client, (&one, &two), &ids_of_one(&one, &two).await).await;
+    probe(probes(), &client, (&one, &two), &ids_of_one(&one, &two).await).await;
     assert_eq!(state(&one).await, before, "the other channel is as it was");
     let dan = "query($id: UUID!) { contact(id: $id) { identities { name } chats { id } } }";
     let dan = client.data(dan, json!({ "id": two.things["dan.contact"] })).await;

@@ -1,6 +1,5 @@
 //! What handlers take out of a request. Whatever is not as it must be is a problem that names the field.
 
-use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -9,7 +8,7 @@ use uuid::Uuid;
 
 use crate::api::ApiState;
 use crate::api::auth::Principal;
-use crate::api::body::unread;
+use crate::api::body::read;
 use crate::api::commands::Terms;
 use crate::api::error::ApiError;
 
@@ -66,13 +65,6 @@ pub(super) fn check_json(headers: &HeaderMap) -> Result<(), ApiError> {
         "UNSUPPORTED_MEDIA_TYPE",
         "the Content-Type must be application/json",
     ))
-}
-
-/// Reads a body, and stops as soon as it is over the bound.
-pub(super) async fn read(body: Body, max_bytes: usize) -> Result<Vec<u8>, ApiError> {
-    let bytes = to_bytes(body, max_bytes).await;
-    let bytes = bytes.map_err(|error| unread(&error, max_bytes))?;
-    Ok(bytes.into())
 }
 
 /// A value from JSON, or the field that is not as it must be.

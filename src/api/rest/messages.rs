@@ -14,11 +14,12 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::Problems;
-use super::extract::{Caller, Conditions, check_json, parse, read};
+use super::extract::{Caller, Conditions, check_json, parse};
 use super::receipt::CommandReceipt;
 use super::tickets::{InPath, KeyHeader};
 use crate::api::ApiState;
 use crate::api::auth::{Principal, Scope};
+use crate::api::body::read;
 use crate::api::commands::{Reception, receive};
 use crate::api::error::ApiError;
 use crate::api::services::Services;

@@ -6,14 +6,16 @@
 
 mod used;
 
+use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use serde::de::DeserializeOwned;
 
-use super::extract::{bad, check_json, parse, read};
+use super::extract::{bad, check_json, parse};
 use crate::api::ApiState;
 use crate::api::auth::Principal;
+use crate::api::body::read;
 use crate::api::error::ApiError;
 use crate::api::rate::peer;
 use crate::domain::Millis;
@@ -59,7 +61,7 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for SignedJson<T> {
 }
 
 /// Who asks; what is signed is the body as it came, so it is read before anything of it is believed.
-async fn admit(request: Request, state: &ApiState) -> Result<(Parts, Principal, Vec<u8>), ApiError> {
+async fn admit(request: Request, state: &ApiState) -> Result<(Parts, Principal, Bytes), ApiError> {
     let (parts, body) = request.into_parts();
     let stranger = |error: ApiError| match state.rates.spend_as_stranger(peer(&parts.extensions)) {
         Ok(()) => error,

@@ -30,7 +30,7 @@ use crate::api::auth::{Principal, Scope};
 use crate::api::error::ApiError;
 use crate::api::services::Services;
 use crate::domain::Rejection;
-use crate::view::{ChatRow, TicketRow};
+use crate::view::ChatRow;
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
@@ -99,16 +99,4 @@ pub(super) async fn chat(services: &Services, principal: &Principal, chat_id: Uu
     }
     let seen = found.into_iter().find(|chat| principal.sees(chat.channel_id));
     seen.ok_or_else(|| Rejection::NotFound { what: "chat" }.into())
-}
-
-/// A ticket that the key reaches.
-pub(super) async fn ticket(services: &Services, principal: &Principal, ticket_id: Uuid) -> Result<TicketRow, ApiError> {
-    let not_found = || ApiError::from(Rejection::NotFound { what: "ticket" });
-    let row = services.find_ticket(principal, ticket_id).await?;
-    let row = row.ok_or_else(not_found)?;
-    if principal.channels().is_some() {
-        let reached = chat(services, principal, row.chat_id).await;
-        reached.map_err(|error| if error.code == "NOT_FOUND" { not_found() } else { error })?;
-    }
-    Ok(row)
 }

@@ -40,8 +40,6 @@ const IN_FLIGHT_MAX: usize = 256;
 const OVERLOAD_WAIT_MAX_MS: u64 = 30_000;
 /// Both ways.
 const MEDIA_TYPE: &str = "application/x-ndjson";
-/// How often it is looked whether the key still opens something.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(ingest_many))
@@ -225,7 +223,7 @@ impl Intake {
     async fn next(&mut self) -> Option<Step> {
         let line = tokio::select! {
             biased;
-            () = self.desk.shut() => return Some(Step::Ends(revoked())),
+            () = self.desk.state.auth.shut_out(&self.desk.principal) => return Some(Step::Ends(revoked())),
             line = self.lines.next() => line?,
         };
         let (number, submitted) = match line {
@@ -241,13 +239,6 @@ impl Intake {
 }
 
 impl Desk {
-    /// Waits until the key opens nothing more.
-    async fn shut(&self) {
-        while self.state.auth.is_live(&self.principal) {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    }
-
     /// Puts a message into its chat's queue. Where there is no room the stream waits, and with it whoever sends.
     async fn submit(&self, text: &[u8]) -> Result<Pending<Chat>, ApiError> {
         let mut waited_ms = 0_u64;

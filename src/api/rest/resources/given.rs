@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 use super::check::{check, check_members, from_text, no_other};
 use super::operation::{Operation, Parameter, Place};
 use super::schema::{Member, Schema, is_list};
+use crate::api::body::read;
 use crate::api::commands::Terms;
 use crate::api::error::ApiError;
-use crate::api::rest::extract::{Query, bad, check_json, parse, read};
+use crate::api::rest::extract::{Query, bad, check_json, parse};
 
 /// A request, taken apart.
 #[derive(Debug)]

@@ -10,10 +10,9 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::record::{self, TicketRecord};
-use super::{InPath, KeyHeader, Scope, VersionHeader, ticket};
+use super::{InPath, KeyHeader, Scope, VersionHeader};
 use crate::api::ApiState;
-use crate::api::auth::Principal;
-use crate::api::commands::{Terms, command};
+use crate::api::commands::{chat_of, ticket_command};
 use crate::api::error::ApiError;
 use crate::api::rest::Problems;
 use crate::api::rest::extract::{Caller, Conditions, Json};
@@ -45,23 +44,6 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(assign))
 }
 
-async fn change(
-    services: &Services,
-    principal: &Principal,
-    ticket_id: Uuid,
-    terms: Terms,
-    action: TicketAction,
-) -> Result<Response, ApiError> {
-    let row = ticket(services, principal, ticket_id).await?;
-    let body = ChatCommandBody::Ticket {
-        ticket_id,
-        expected_version: terms.expected_version,
-        action,
-    };
-    let answer = command(services, principal, row.chat_id, terms.idempotency_key, body).await?;
-    record::answer(services, principal, &answer).await
-}
-
 /// Completes a ticket.
 ///
 /// One that is pending cannot be completed before somebody took it into work: 409 `INVALID_TRANSITION`.
@@ -89,7 +71,7 @@ async fn complete(
 ) -> Result<Response, ApiError> {
     principal.require(Scope::Write)?;
     let (services, ticket_id) = (&state.services, path.id("id")?);
-    let row = ticket(services, &principal, ticket_id).await?;
+    let chat_id = chat_of(services, &principal, ticket_id).await?;
     principal.check_agent(completion.user_id)?;
     services.check_agent(&principal, completion.user_id).await?;
     let asked = json!(["completeTicket", ticket_id, terms.expected_version, completion]);
@@ -105,7 +87,7 @@ async fn complete(
         body_hash: envelope.body_hash,
         ..ChatCommand::new(envelope.id, principal.workspace_id, actor, body)
     };
-    let pending = services.router.submit(row.chat_id, principal.workspace_id, command)?;
+    let pending = services.router.submit(chat_id, principal.workspace_id, command)?;
     let answer = pending.answer().await?;
     record::answer(services, &principal, &answer).await
 }
@@ -139,7 +121,9 @@ async fn take_over(
     let action = TicketAction::Takeover {
         agent_id: assignment.assignee_id,
     };
-    change(&state.services, &principal, path.id("id")?, terms, action).await
+    let services = &state.services;
+    let answer = ticket_command(services, &principal, path.id("id")?, terms, action).await?;
+    record::answer(services, &principal, &answer).await
 }
 
 /// Updates the assignee of a ticket.
@@ -172,5 +156,7 @@ async fn assign(
         agent_id: Some(Some(assignment.assignee_id)),
         team_id: None,
     };
-    change(&state.services, &principal, path.id("id")?, terms, action).await
+    let services = &state.services;
+    let answer = ticket_command(services, &principal, path.id("id")?, terms, action).await?;
+    record::answer(services, &principal, &answer).await
 }

@@ -7,10 +7,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::{InPath, KeyHeader, Scope, VersionHeader, record, ticket};
+use super::{InPath, KeyHeader, Scope, VersionHeader, record};
 use crate::api::ApiState;
 use crate::api::auth::Principal;
 use crate::api::commands::command;
+use crate::api::commands::ticket;
 use crate::api::error::ApiError;
 use crate::api::graphql::scalar::format_millis;
 use crate::api::rest::Problems;

@@ -6,9 +6,8 @@ use uuid::Uuid;
 
 use crate::actor::Answer;
 use crate::api::auth::Principal;
-use crate::api::commands::{Repeats, Terms, command};
+use crate::api::commands::{Repeats, Terms, command, ticket};
 use crate::api::error::ApiError;
-use crate::api::rest::tickets::ticket;
 use crate::api::services::Services;
 use crate::domain::{Chat, ChatCommandBody, EventBody, Reason, Status, Ticket, TicketAction, id};
 use crate::view::EventRow;
