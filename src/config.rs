@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::api::ApiLimits;
 use crate::router::RouterOptions;
+use crate::webhook::WebhookOptions;
 
 /// The commented defaults.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -31,6 +32,8 @@ pub struct Config {
     pub router: RouterOptions,
     /// Bounds of requests.
     pub api: ApiLimits,
+    /// How receivers are told.
+    pub webhook: WebhookOptions,
     /// Logging.
     pub log: LogOptions,
     /// `SWITCHBOARD_ADMIN_KEY`: the API key of the first workspace, 32 characters or more.
@@ -160,6 +163,9 @@ impl Config {
         }
         if self.router.resident_chats_max == 0 {
             return bad("router.resident_chats_max: expected 1 or more");
+        }
+        if self.webhook.request_timeout_ms == 0 || self.webhook.requests_at_once == 0 {
+            return bad("webhook: expected 1 or more");
         }
         if let Some(secret) = &self.secret
             && secret.0.trim().chars().count() < SECRET_MIN_CHARS

@@ -22,6 +22,7 @@ pub mod post;
 pub mod rejection;
 pub mod schedule;
 pub mod ticket;
+pub mod webhook;
 pub mod workspace;
 
 pub use aggregate::{Aggregate, Decided, Receipt};
@@ -38,6 +39,7 @@ pub use policy::{ChannelPolicy, InboundMode, PolicyPatch, Rulebook};
 pub use post::{Post, PostCommand, PostCommandBody};
 pub use rejection::Rejection;
 pub use ticket::{Circumstance, Priority, Reason, Status, Ticket};
+pub use webhook::{Webhook, WebhookCommand, WebhookFormat};
 pub use workspace::{Channel, ChannelType, Setting, Workspace, WorkspaceCommand, WorkspaceCommandBody};
 
 /// Milliseconds since the Unix epoch.

@@ -6,7 +6,8 @@
 //! # Layers
 //! Imports point down; `tests/tidy.rs` checks it.
 //! ```text
-//! main > cli > server > config > api > provider > process > router > actor > live > view > store > { domain, clock, sqlite }
+//! main > cli > server > config > api > provider > webhook > process > router > actor > live > view > store >
+//! { domain, clock, signing, sqlite }
 //! ```
 //!
 //! # The walk of one message
@@ -31,6 +32,8 @@ pub mod process;
 pub mod provider;
 pub mod router;
 pub mod server;
+pub mod signing;
 pub mod sqlite;
 pub mod store;
 pub mod view;
+pub mod webhook;

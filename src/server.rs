@@ -32,6 +32,7 @@ use crate::store::redis::{RedisOptions, RedisStore};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::view::View;
+use crate::webhook::{self, Webhooks};
 
 /// Why a node cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +103,14 @@ impl Node {
         let policies: Arc<dyn Policies> = Arc::new(live.clone());
         let options = config.router.clone();
         let router = Router::start(Arc::clone(&store), policies, clock.clone(), options).await?;
+        let parts = webhook::Parts {
+            live: live.clone(),
+            router: router.clone(),
+            store: Arc::clone(&store),
+            clock: clock.clone(),
+            signing: signing.clone(),
+        };
+        let webhooks = Webhooks::new(parts, &config.webhook)?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn({
             let (live, stop) = (live.clone(), stop.clone());
@@ -118,6 +127,7 @@ impl Node {
                 live,
                 clock,
                 signing,
+                webhooks,
             },
             tasks,
             stop,
@@ -156,6 +166,7 @@ impl Node {
         let (uses, told) = key_uses();
         self.tasks
             .spawn(told.run(services.router.clone(), services.live.clone(), stop.clone()));
+        self.tasks.spawn(services.webhooks.clone().run(stop.clone()));
         self.tasks.spawn(async move { processes.run(stop).await });
         let rates = Rates::new(&config.api);
         self.tasks.spawn(rates.clone().run(self.stop.clone()));

@@ -199,6 +199,13 @@ pub trait Store: Send + Sync + Debug + 'static {
     /// Waits, about a second at most, for records after `after`, and returns about `limit` of them.
     async fn follow(&self, after: &Heads, limit: usize) -> Result<Followed, StoreError>;
 
+    /// What a process has to remember and is no fact of an aggregate: a text, and how often it was written.
+    async fn memo(&self, id: Uuid) -> Result<Option<Snapshot>, StoreError>;
+
+    /// Writes a memo that was written `version` times so far; false: another writer was first. After an error it may have
+    /// been written.
+    async fn set_memo(&self, id: Uuid, version: u64, text: String) -> Result<bool, StoreError>;
+
     /// Finishes what was accepted and lets go of files and connections.
     async fn close(&self);
 }

@@ -100,6 +100,7 @@ async fn promises(store: Arc<dyn Store>) {
     the_log_is_gapless_and_agrees_with_histories(&*store).await;
     a_timer_is_that_of_the_last_commit(&*store).await;
     a_version_from_the_future_is_a_regress(&*store).await;
+    of_many_who_write_a_memo_one_wins(&store).await;
 }
 
 async fn what_is_committed_is_there(store: &dyn Store) {
@@ -276,6 +277,29 @@ async fn a_version_from_the_future_is_a_regress(store: &dyn Store) {
     assert_eq!(after.positions, before.positions);
     assert_eq!(store.follow(&before, 10).await.unwrap(), Followed::EpochChanged);
     committed(store, &commit(id, 1, 1, 1, &[])).await;
+}
+
+async fn of_many_who_write_a_memo_one_wins(store: &Arc<dyn Store>) {
+    let id = chat(80);
+    assert_eq!(store.memo(id).await.unwrap(), None);
+    assert!(!store.set_memo(id, 1, "of nothing".into()).await.unwrap());
+    assert_eq!(store.memo(id).await.unwrap(), None);
+    let before = store.heads().await.unwrap();
+    for version in 0..3 {
+        let writers = (0..20).map(|writer| {
+            let store = Arc::clone(store);
+            tokio::spawn(async move { store.set_memo(id, version, format!("ü \"{writer}\"\n")).await.unwrap() })
+        });
+        let written = futures_util::future::join_all(writers).await;
+        let written: Vec<bool> = written.into_iter().map(Result::unwrap).collect();
+        assert_eq!(written.iter().filter(|written| **written).count(), 1);
+        let winner = written.iter().position(|written| *written).unwrap();
+        let memo = store.memo(id).await.unwrap().unwrap();
+        assert_eq!((memo.version, memo.json), (version + 1, format!("ü \"{winner}\"\n")));
+    }
+    assert_eq!(store.memo(chat(81)).await.unwrap(), None);
+    assert_eq!(store.load(id).await.unwrap(), None, "a memo is no aggregate");
+    assert_eq!(store.heads().await.unwrap(), before, "and in no log");
 }
 
 fn sqlite(path: &Path) -> Arc<dyn Store> {

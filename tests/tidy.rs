@@ -4,18 +4,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the top down: a module may import those of later lines, and of its own line itself alone.
-const LAYERS: [&[&str]; 11] = [
+const LAYERS: [&[&str]; 12] = [
     &["main"],
     &["cli"],
     &["server"],
     &["config"],
     &["api"],
     &["provider"],
+    &["webhook"],
     &["process"],
     &["router"],
     &["actor"],
     &["live"],
-    &["store", "view", "sqlite", "clock", "domain"],
+    &["store", "view", "sqlite", "clock", "signing", "domain"],
 ];
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {

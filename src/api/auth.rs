@@ -3,11 +3,9 @@
 mod acting;
 mod issue;
 mod principal;
-mod signing;
 
 pub(crate) use self::issue::{Issued, issue, prefix};
 pub use self::principal::{Access, Principal, Scopes};
-pub use self::signing::Signing;
 pub use crate::domain::key::{Role, Scope};
 
 use std::time::Duration;
@@ -21,6 +19,7 @@ use crate::domain::id::sha256_hex;
 use crate::domain::key::KeySecret;
 use crate::live::Live;
 use crate::process::KeyUses;
+use crate::signing::Signing;
 
 /// The shortest API key, in characters.
 pub const KEY_MIN_CHARS: usize = 32;

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::auth::{Principal, Signing};
+use super::auth::Principal;
 use super::error::ApiError;
 use crate::clock::Clock;
 use crate::domain::command::{NAME_MAX_BYTES, check_text};
 use crate::domain::{Actor, ActorKind, DedupeKey, Rejection};
 use crate::live::Live;
 use crate::router::Router;
+use crate::signing::Signing;
 use crate::view::{ChatRow, ContactRow, PostRow, TicketRow, View};
+use crate::webhook::Webhooks;
 
 /// How long a read waits for this node to take in its own writes, in milliseconds.
 const OWN_WRITES_WAIT_MS: u64 = 2_000;
@@ -27,6 +29,8 @@ pub struct Services {
     pub clock: Clock,
     /// The signing secrets of keys.
     pub signing: Signing,
+    /// For how deliveries stand.
+    pub webhooks: Webhooks,
 }
 
 /// What every command carries beside its body.

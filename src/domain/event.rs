@@ -2,8 +2,9 @@
 
 mod body;
 mod patch;
+mod public;
 
-pub use body::{EventBody, NAMES, Scope, TicketField};
+pub use body::{EventBody, NAMES, Scope, TicketField, scope_of};
 pub use patch::Change;
 
 use serde::{Deserialize, Serialize};

@@ -9,6 +9,7 @@ use super::event::EventBody;
 use super::field::{Field, FieldTarget, Tag};
 use super::key::{ApiKey, KeyCommand};
 use super::people::{Agent, AgentPatch, Responder, Team};
+use super::webhook::{Webhook, WebhookCommand};
 use super::{ChannelPolicy, Event, Millis, PolicyPatch, Rejection};
 
 /// The most channels of one workspace.
@@ -94,6 +95,9 @@ pub struct Workspace {
     pub fields: Vec<Field>,
     /// At most [`KEYS_MAX`](super::key::KEYS_MAX).
     pub keys: Vec<ApiKey>,
+    /// At most [`WEBHOOKS_MAX`](super::webhook::WEBHOOKS_MAX).
+    #[serde(default)]
+    pub webhooks: Vec<Webhook>,
 }
 
 /// Something that is made or replaced as a whole.
@@ -126,6 +130,7 @@ pub enum WorkspaceCommandBody {
     ReplaceSetting(Setting),
     UpdateAgent(Uuid, Box<AgentPatch>),
     Key(KeyCommand),
+    Webhook(WebhookCommand),
 }
 
 /// A wish about a workspace's settings.
@@ -255,6 +260,7 @@ impl Workspace {
                 self.replace(&Setting::Agent(Box::new(from.patched(patch))))
             }
             WorkspaceCommandBody::Key(command) => self.choose_key(command, now),
+            WorkspaceCommandBody::Webhook(command) => self.choose_webhook(command, now),
         }
     }
 
@@ -379,6 +385,7 @@ impl Aggregate for Workspace {
             tags: Vec::new(),
             fields: Vec::new(),
             keys: Vec::new(),
+            webhooks: Vec::new(),
         }
     }
 
@@ -431,7 +438,10 @@ impl Aggregate for Workspace {
             EventBody::TagUpdated { to, .. } => replace(&mut self.tags, to, |tag| tag.id),
             EventBody::FieldCreated { field } => self.fields.push(field.clone()),
             EventBody::FieldUpdated { to, .. } => replace(&mut self.fields, to, |field| field.id),
-            _ => self.apply_key(event),
+            _ => {
+                self.apply_key(event);
+                self.apply_webhook(event);
+            }
         }
     }
 }

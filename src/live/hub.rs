@@ -89,6 +89,12 @@ impl Slot {
         }
     }
 
+    /// Whether everything that came was taken.
+    pub(super) fn is_empty(&self) -> bool {
+        let inner = self.inner.lock();
+        inner.waiting.is_empty() && !inner.missed
+    }
+
     /// Waits until something came; may be dropped without loss.
     pub(super) async fn news(&self) {
         self.news.notified().await;

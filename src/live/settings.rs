@@ -6,7 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::domain::policy::AssignmentMode;
-use crate::domain::{ApiKey, Channel, ChannelPolicy, Rulebook, Workspace};
+use crate::domain::{ApiKey, Channel, ChannelPolicy, Rulebook, Webhook, Workspace};
 
 /// As of some record; a newer one takes its place as a whole.
 #[derive(Debug, Default)]
@@ -80,6 +80,12 @@ impl Settings {
             policy: channel_id.map_or_else(|| workspace.policy.clone(), |id| self.policy(id)),
             workspace: Arc::clone(workspace),
         }
+    }
+
+    /// All webhooks, with their workspaces.
+    pub fn webhooks(&self) -> impl Iterator<Item = (Uuid, &Webhook)> {
+        let workspaces = self.workspaces.values();
+        workspaces.flat_map(|workspace| workspace.webhooks.iter().map(|webhook| (workspace.id, webhook)))
     }
 
     /// Workspaces in which tickets are given by themselves, on some channel.

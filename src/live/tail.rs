@@ -105,6 +105,19 @@ impl Tail {
         &self.place
     }
 
+    /// Up to where everything that is wanted was given out: past its place, where nothing that is wanted came since.
+    #[must_use]
+    pub fn seen(&self) -> Place {
+        if let Filed::In(slot) = &self.filed {
+            // what the hub has handed out by now is in the slot
+            let (ordinal, heads) = self.live.shared.hub.now();
+            if slot.is_empty() {
+                return Place { ordinal, heads };
+            }
+        }
+        self.place.clone()
+    }
+
     /// Is told of what comes, if it has seen all that came. A node that knew less than the cursor goes on reading.
     fn join(&mut self) {
         if self.gap.is_some() || self.waiting.len() > 0 {

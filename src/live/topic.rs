@@ -16,9 +16,12 @@ pub struct EventFilter {
     pub types: Vec<String>,
     /// What happens to chats on these, and posts that come in or change there; all where it is empty.
     pub channel_ids: Vec<Uuid>,
-    /// Leaves out those of API keys.
-    pub hides_keys: bool,
+    /// Leaves out those that need ADMIN: of API keys and webhooks.
+    pub hides_admin: bool,
 }
+
+/// The events that need ADMIN begin with these.
+const NEED_ADMIN: [&str; 2] = ["key.", "webhook."];
 
 /// The events without a chat that say which channel they are of.
 const OF_POSTS: [&str; 2] = ["post.received", "post.edited"];
@@ -74,7 +77,7 @@ impl EventFilter {
             && same(self.ticket_id, event.ticket_id())
             && (self.types.is_empty() || self.types.iter().any(|wanted| wanted == name))
             && (self.channel_ids.is_empty() || channel_of(entry).is_some_and(|id| self.channel_ids.contains(&id)))
-            && !(self.hides_keys && name.starts_with("key."))
+            && !(self.hides_admin && NEED_ADMIN.iter().any(|prefix| name.starts_with(prefix)))
     }
 
     fn keys(&self) -> Vec<Key> {

@@ -5,9 +5,9 @@ use std::io::{Error, ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use crate::api::auth::Signing;
 use crate::config::{Config, SECRET_MIN_CHARS};
 use crate::domain::id::sha256_hex;
+use crate::signing::Signing;
 
 /// Where it is kept in the data directory, where the settings name none.
 const FILE: &str = "secret";

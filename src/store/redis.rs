@@ -27,6 +27,11 @@ use super::{Commit, Followed, Heads, KeyHit, Listing, Outcome, Record, Snapshot,
 use crate::domain::{Millis, id};
 
 const SCRIPT: &str = include_str!("redis/commit.lua");
+/// Writes a memo that is still at the version it was read at.
+const SET_MEMO: &str = "#!lua
+if (redis.call('HGET', KEYS[1], 'v') or '0') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'v', ARGV[2], 's', ARGV[3])
+return 1";
 /// How long a script call may take before its outcome counts as unknown, in milliseconds.
 const COMMIT_TIMEOUT_MS: u64 = 5_000;
 /// How long a question may take, in milliseconds.
@@ -123,6 +128,15 @@ impl RedisStore {
 
     async fn read(&self, command: &Cmd) -> Result<Value, StoreError> {
         Ok(self.shared.call(command, READ_TIMEOUT_MS).await?)
+    }
+
+    async fn versioned(&self, key: String) -> Result<Option<Snapshot>, StoreError> {
+        let mut get = redis::cmd("HMGET");
+        get.arg(key).arg("v").arg("s");
+        let Value::Array(parts) = self.read(&get).await? else {
+            return Err(StoreError::Corrupt("a snapshot's answer".into()));
+        };
+        Ok(reply::snapshot(parts.first(), parts.get(1)))
     }
 
     async fn read_log(&self, after: &Heads, limit: usize) -> Result<Option<HashMap<usize, Vec<Record>>>, StoreError> {
@@ -244,13 +258,7 @@ impl Store for RedisStore {
     }
 
     async fn load(&self, id: Uuid) -> Result<Option<Snapshot>, StoreError> {
-        let (_, keys) = self.keys(id)?;
-        let mut get = redis::cmd("HMGET");
-        get.arg(keys.aggregate(id)).arg("v").arg("s");
-        let Value::Array(parts) = self.read(&get).await? else {
-            return Err(StoreError::Corrupt("a snapshot's answer".into()));
-        };
-        Ok(reply::snapshot(parts.first(), parts.get(1)))
+        self.versioned(self.keys(id)?.1.aggregate(id)).await
     }
 
     async fn commit(&self, commit: Arc<Commit>) -> Outcome {
@@ -391,6 +399,19 @@ impl Store for RedisStore {
             records.extend(entries.iter().cloned());
         }
         Ok(Followed::Records(records))
+    }
+
+    async fn memo(&self, id: Uuid) -> Result<Option<Snapshot>, StoreError> {
+        self.versioned(self.keys(id)?.1.memo(id)).await
+    }
+
+    async fn set_memo(&self, id: Uuid, version: u64, text: String) -> Result<bool, StoreError> {
+        let key = self.keys(id)?.1.memo(id);
+        let mut set = redis::cmd("EVAL");
+        set.arg(SET_MEMO).arg(1).arg(key);
+        set.arg(version).arg(version.saturating_add(1)).arg(text);
+        let answer = self.shared.call(&set, COMMIT_TIMEOUT_MS).await?;
+        Ok(reply::number(Some(&answer)) == Some(1))
     }
 
     async fn close(&self) {

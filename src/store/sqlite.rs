@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
@@ -29,8 +29,19 @@ const COMMIT_TIMEOUT_MS: u64 = 30_000;
 /// Called inside the transaction with the records that it commits: the view of the embedded mode lives in the same file.
 pub type Projection = Box<dyn FnMut(&Connection, &[(u16, u64, &Event)]) -> rusqlite::Result<()> + Send>;
 
-/// A commit and who waits for it.
-type Waiting = (Arc<Commit>, oneshot::Sender<Outcome>);
+/// Something to write, and who waits for it.
+#[derive(Debug)]
+enum Waiting {
+    Commit(Arc<Commit>, oneshot::Sender<Outcome>),
+    Memo(Memo, oneshot::Sender<bool>),
+}
+
+#[derive(Debug)]
+struct Memo {
+    id: Uuid,
+    version: u64,
+    text: String,
+}
 
 /// The embedded store.
 #[derive(Debug)]
@@ -60,6 +71,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS log_aggregate ON log (aggregate, seq);
 CREATE TABLE IF NOT EXISTS seen (
   aggregate BLOB NOT NULL, key TEXT NOT NULL, position INTEGER NOT NULL, receipt TEXT NOT NULL,
   PRIMARY KEY (aggregate, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS memo (id BLOB PRIMARY KEY, version INTEGER NOT NULL, text TEXT NOT NULL) WITHOUT ROWID;
 ";
 
 impl SqliteStore {
@@ -217,19 +229,7 @@ impl Store for SqliteStore {
     }
 
     async fn load(&self, id: Uuid) -> Result<Option<Snapshot>, StoreError> {
-        self.read(move |connection| {
-            let mut statement = connection.prepare_cached("SELECT version, snapshot FROM aggregate WHERE id = ?1")?;
-            let found = statement
-                .query_row([id.as_bytes()], |row| {
-                    Ok(Snapshot {
-                        version: row.get::<_, i64>(0)?.unsigned_abs(),
-                        json: row.get(1)?,
-                    })
-                })
-                .optional()?;
-            Ok(found)
-        })
-        .await
+        self.read(move |connection| Ok(writer::snapshot(connection, id)?)).await
     }
 
     async fn commit(&self, commit: Arc<Commit>) -> Outcome {
@@ -240,7 +240,7 @@ impl Store for SqliteStore {
         };
         let (reply, outcome) = oneshot::channel();
         let whole = async {
-            if queue.send((commit, reply)).await.is_err() {
+            if queue.send(Waiting::Commit(commit, reply)).await.is_err() {
                 return Outcome::Aborted {
                     reason: "the store's writer is gone".into(),
                 };
@@ -346,6 +346,25 @@ impl Store for SqliteStore {
             .await
             .map_err(unreadable)?;
         Ok(Followed::Records(records))
+    }
+
+    async fn memo(&self, id: Uuid) -> Result<Option<Snapshot>, StoreError> {
+        self.read(move |connection| Ok(writer::memo(connection, id)?)).await
+    }
+
+    async fn set_memo(&self, id: Uuid, version: u64, text: String) -> Result<bool, StoreError> {
+        let gone = || StoreError::Unavailable("the store's writer is gone".into());
+        let queue = self.sender().ok_or_else(gone)?;
+        let (reply, written) = oneshot::channel();
+        let memo = Memo { id, version, text };
+        let whole = async {
+            let sent = queue.send(Waiting::Memo(memo, reply)).await;
+            sent.map_err(|_| gone())?;
+            written.await.map_err(|_| gone())
+        };
+        tokio::time::timeout(Duration::from_millis(COMMIT_TIMEOUT_MS), whole)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable("the disk is too slow".into())))
     }
 
     async fn close(&self) {

@@ -28,6 +28,7 @@ const STORY: &str = r#"
     channel = createChannel(input: { type: API, name: "line <secret>", policy: { defaultResponderId: <responder> } }, idempotencyKey: "channel");
     policy = updateWorkspacePolicy(policy: { outOfHoursReply: "later <secret>" }, idempotencyKey: "policy");
     key = createApiKey(input: { name: "key <secret>", scopes: [READ] }, idempotencyKey: "key");
+    hook = createWebhook(input: { name: "hook <secret>", url: "https://<secret>.invalid" }, idempotencyKey: "hook");
     ada = ingestMessage(input: { channelId: <channel>, externalId: "m1", owner: { externalId: "ada", name: "Ada <secret>" }, text: "hello <secret>" },
         idempotencyKey: "m1"); answer = sendMessage(chatId: <ada.chat>, text: "answer <secret>", agentId: <agent>, idempotencyKey: "answer");
     note = addNote(ticketId: <ada.ticket>, text: "note <secret>", agentId: <agent>, idempotencyKey: "note");
@@ -59,7 +60,7 @@ const EMPTY: &str = r#"
     tickets(filter: { assigneeIds: [<one.agent>], priorities: [HIGH], includeRemoved: true }); tickets(filter: { teamIds: [<one.team>] });
     tickets(filter: { tagIds: [<one.tag>] }); chats(search: "onesecret"); chats(channelIds: [<one.channel>], search: "hello"); post(id: <one.post>);
     chats(channelIds: [<one.channel>]); queueStats(channelIds: [<one.channel>]); queueStats(teamIds: [<one.team>]); contact(id: <one.contact>);
-    queueStats(assigneeIds: [<one.agent>]); contact(id: <one.ada.contact>); posts(channelId: <one.channel>)"#;
+    queueStats(assigneeIds: [<one.agent>]); contact(id: <one.ada.contact>); posts(channelId: <one.channel>); webhook(id: <one.hook>)"#;
 /// Queries to which workspace two gets something of its own, counted without what is not.
 const OWN: &str = r#"
     ticket(id: <ada.ticket>); tickets; tickets(filter: { search: "hello" }); tickets(filter: { channelIds: [<one.channel>, <channel>] }); chats;
@@ -68,7 +69,7 @@ const OWN: &str = r#"
     chat(id: <ada.chat>) { tickets(first: 5, after: <one.tickets.at>) { totalCount nodes { %ticket% } } messages(first: 5, after: <one.messages.at>) {
         nodes { id text } } events(first: 50, after: <one.events.at>) { nodes { %event% } } }; chats(channelIds: [<one.channel>, <channel>]); posts;
     contact(id: <ada.contact>); post(id: <post>); posts(kind: REVIEW); teams; responders; tags; fields; channels; agents; workspacePolicy;
-    apiKeys; viewer"#;
+    apiKeys; viewer; webhooks; webhook(id: <hook>)"#;
 /// Queries to which workspace two gets whatever is not of workspace one.
 const CLEAN: &str = "
     queueStats; tickets(after: <one.tickets.at>); chats(after: <one.chats.at>); posts(after: <one.posts.at>)";
@@ -109,6 +110,8 @@ const REFUSED: &str = r#"
     updateTeam(id: <team>, input: { name: "x", members: [{ agentId: <one.agent> }] }); updateResponder(id: <one.responder>, input: { name: "x" });
     updateField(id: <one.field>, input: { name: "x", kind: TEXT }); setAgentAvailability(agentId: <one.agent>, availability: AWAY);
     updateApiKey(id: <one.key>, input: { name: "x" }); rotateApiKey revokeApiKey(id: <one.key>);
+    updateWebhook(id: <one.hook>, input: { name: "x" }); rotateWebhookSecret deleteWebhook testWebhook retryWebhook(id: <one.hook>);
+    replayWebhook(id: <one.hook>, after: <one.ada.cursor>); createWebhook(input: { name: "x", url: "https://x.invalid", channelIds: [<one.channel>] });
     createApiKey(input: { name: "x", scopes: [READ], channelIds: [<one.channel>] }); createApiKey(input: { name: "x", scopes: [READ], agentId:
         <one.agent> }); BAD_USER_INPUT = mergeTicket(ticketId: <ada.ticket>, into: <one.ada.ticket>)"#;
 /// Mutations with an answer for each item: its error code, or that it was done.
@@ -155,6 +158,8 @@ const FIELDS: &str = "
     bulk = ticketId receipt { %receipt% } error { code message }; ingestMessages = receipt { %receipt% } error { code message };
     workspacePolicy updateWorkspacePolicy = defaultTeamId defaultResponderId outOfHoursReply;
     channels createChannel updateChannel = id name policy { %workspacePolicy% }; teams createTeam updateTeam = id name members { agentId weight };
+    createWebhook rotateWebhookSecret = webhook { %webhooks% }; deleteWebhook = id; testWebhook = delivered; retryWebhook = events;
+    webhooks webhook updateWebhook replayWebhook = id name url channelIds deliveries { waiting { eventId } givenUp { eventId } };
     createApiKey rotateApiKey = apiKey { %apiKeys% }; revokeApiKey = id; viewer = keyId name scopes channels { %channels% } agent { id } role;
     apiKeys updateApiKey = id name prefix channelIds agentId; agents responders tags fields createAgent updateAgent setAgentAvailability createResponder updateResponder createTag updateTag createField
         updateField = id name; counters = new active inactive unassigned pendingMessages; queueStats = %counters% oldestNewAt cursor;
@@ -266,8 +271,8 @@ impl Side {
     pub async fn told(client: Client, secret: &'static str, story: &str, read: &str) -> Self {
         let things = Things::new();
         let mut side = Self { client, secret, things };
-        let kept = "/id /apiKey/id /chat/id /chat/contact/id /ticket/id /cursor".split(' ');
-        let names = ["", "", ".chat", ".contact", ".ticket", ".cursor"];
+        let kept = "/id /apiKey/id /webhook/id /chat/id /chat/contact/id /ticket/id /cursor".split(' ');
+        let names = ["", "", "", ".chat", ".contact", ".ticket", ".cursor"];
         for (name, call) in parts(story) {
             let answer = side.ask("mutation", call).await;
             for (part, pointer) in names.iter().zip(kept.clone()) {

@@ -71,6 +71,20 @@ impl Teller {
         self.secrets.push(Secret::new(call, &signing));
         (text("/apiKey/id"), key, signing)
     }
+
+    /// What a webhook signs with is heard by nobody but its receiver.
+    async fn issue_webhook(&mut self) {
+        let create = "createWebhook(input: { name: \"desk\", url: \"https://receiver.invalid\" })";
+        let made = crate::support::story::run(&self.client, create, "webhook { id } secret").await;
+        let rotate = format!("rotateWebhookSecret(id: {})", made["webhook"]["id"]);
+        let rotated = crate::support::story::run(&self.client, &rotate, "secret").await;
+        for secret in [&made["secret"], &rotated["secret"]] {
+            let secret = secret.as_str().unwrap();
+            self.secrets.push(Secret::new("webhook", secret));
+            self.secrets
+                .push(Secret::new("webhook", secret.strip_prefix("whsec_").unwrap()));
+        }
+    }
 }
 
 fn known_secrets() -> Vec<Secret> {
@@ -150,6 +164,7 @@ async fn show(teller: &mut Teller, key: &str) {
 async fn keys(teller: &mut Teller, ticket: &str) -> String {
     let create = "createApiKey(input: { name: \"script\", scopes: [READ, WRITE] })";
     let (id, key, signing) = teller.issue(create).await;
+    teller.issue_webhook().await;
     show(teller, &key).await;
     let rotate = format!("rotateApiKey(id: \"{id}\", overlapMs: 60000)");
     let (_, next, _) = teller.issue(&rotate).await;

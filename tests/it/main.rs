@@ -76,6 +76,7 @@ mod streams;
 mod timers;
 mod timing;
 mod watched;
+mod webhooks;
 mod yolead;
 
 #[path = "../store.rs"]

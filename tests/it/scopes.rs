@@ -14,7 +14,7 @@ const NEEDS: [(&str, &str, &str); 6] = [
         "ticket tickets chat chats queueStats contact post posts teams responders tags fields workspacePolicy channels
          agents viewer",
     ),
-    ("query", "ADMIN", "apiKeys"),
+    ("query", "ADMIN", "apiKeys webhooks webhook"),
     (
         "mutation",
         "INGEST",
@@ -34,7 +34,8 @@ const NEEDS: [(&str, &str, &str); 6] = [
         "ADMIN",
         "createChannel updateChannel updateWorkspacePolicy createAgent updateAgent setAgentAvailability createTeam
          updateTeam createResponder updateResponder createTag updateTag createField updateField createApiKey updateApiKey
-         rotateApiKey revokeApiKey",
+         rotateApiKey revokeApiKey createWebhook updateWebhook rotateWebhookSecret deleteWebhook testWebhook retryWebhook
+         replayWebhook",
     ),
     ("subscription", "READ", "events ticketChanged queue queueStats"),
 ];

@@ -8,6 +8,7 @@ mod graphql;
 mod play;
 mod redis;
 mod rest;
+mod sink;
 mod socket;
 pub mod story;
 pub mod world;
@@ -20,6 +21,7 @@ pub use graphql::{Client, message};
 pub use play::{Play, says};
 pub use redis::Redis;
 pub use rest::Reply;
+pub use sink::{Reaction, Sent, WebhookSink};
 pub use socket::{Frame, Socket};
 
 use std::future::Future;

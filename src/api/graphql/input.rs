@@ -2,6 +2,7 @@
 
 pub mod key;
 pub mod setting;
+pub mod webhook;
 
 use async_graphql::{InputObject, MaybeUndefined, Result};
 use serde::Serialize;

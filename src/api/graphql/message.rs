@@ -203,30 +203,6 @@ fn present(value: Value) -> Option<Json<Value>> {
     (!value.is_null()).then_some(Json(value))
 }
 
-/// The names under which settings hold what is derived from secrets.
-const HASHES: [&str; 2] = ["hash", "hookSecretHash"];
-
-fn strip_hashes(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            fields.retain(|name, _| !HASHES.contains(&name.as_str()));
-            fields.values_mut().for_each(strip_hashes);
-        }
-        Value::Array(items) => items.iter_mut().for_each(strip_hashes),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-/// What happened, without hashes of secrets.
-fn public_data(body: &domain::EventBody) -> Option<Json<Value>> {
-    let mut value = serde_json::to_value(body).ok()?;
-    let data = value.get_mut("data")?;
-    if body.scope() == domain::Scope::Workspace {
-        strip_hashes(data);
-    }
-    present(data.take())
-}
-
 #[Object]
 impl Event {
     /// Derived from the chat and `chatSeq`.
@@ -293,7 +269,7 @@ impl Event {
 
     /// Everything that the event carries.
     async fn data(&self) -> Option<Json<Value>> {
-        public_data(&self.event.body)
+        self.event.body.public_data().and_then(present)
     }
 
     /// Made by a rule to keep transitions legal, not asked for by anybody.

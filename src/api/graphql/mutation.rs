@@ -8,6 +8,7 @@ mod message;
 mod outside;
 mod setting;
 mod ticket;
+mod webhook;
 
 use async_graphql::{Context, MergedObject, Result};
 use uuid::Uuid;
@@ -29,6 +30,7 @@ pub struct Mutation(
     outside::OutsideMutation,
     setting::SettingMutation,
     key::KeyMutation,
+    webhook::WebhookMutation,
 );
 
 async fn chat_command(

@@ -18,6 +18,7 @@ use super::page::{PageArguments, connection, cost};
 use super::queue::{QueueStats, queue_stats, stats_filter};
 use super::setting::{self, Agent, Channel, ChannelPolicy, Field, Responder, Tag, Team};
 use super::ticket::Ticket;
+use super::webhook::Webhook;
 use crate::api::auth::Scope;
 use crate::api::error::ApiError;
 use crate::domain;
@@ -210,6 +211,18 @@ impl Query {
     #[graphql(guard = "Needs(Scope::Admin)")]
     async fn api_keys(&self, ctx: &Context<'_>) -> Result<Vec<ApiKey>> {
         Ok(settings_of(ctx)?.keys.iter().map(ApiKey::from).collect())
+    }
+
+    /// The workspace's webhooks, the oldest first.
+    #[graphql(guard = "Needs(Scope::Admin)")]
+    async fn webhooks(&self, ctx: &Context<'_>) -> Result<Vec<Webhook>> {
+        Ok(settings_of(ctx)?.webhooks.iter().map(Webhook::from).collect())
+    }
+
+    /// One webhook.
+    #[graphql(guard = "Needs(Scope::Admin)")]
+    async fn webhook(&self, ctx: &Context<'_>, id: Uuid) -> Result<Option<Webhook>> {
+        Ok(settings_of(ctx)?.webhook(id).map(Webhook::from))
     }
 
     /// Who asks.

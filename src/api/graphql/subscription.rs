@@ -148,7 +148,7 @@ impl Subscription {
             ticket_id,
             types,
             channel_ids: principal.narrow(Vec::new()),
-            hides_keys: !principal.scopes.allow(Scope::Admin),
+            hides_admin: !principal.scopes.allow(Scope::Admin),
         };
         let make = |item: std::result::Result<Happened, Gap>| {
             Some(match item {

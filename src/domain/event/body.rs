@@ -13,6 +13,7 @@ use crate::domain::message::{Content, MessageStatus, Parked};
 use crate::domain::people::{Agent, Responder, Team};
 use crate::domain::post::PostBody;
 use crate::domain::ticket::{Circumstance, Rating, Reason, Ticket};
+use crate::domain::webhook::{Webhook, WebhookSecret, WebhookTerms};
 use crate::domain::workspace::Channel;
 use crate::domain::{Message, Millis, Owner, PolicyPatch, Trace};
 
@@ -272,6 +273,26 @@ pub enum EventBody {
     /// An API key was used, for the first time in an hour or more.
     #[serde(rename = "key.used")]
     KeyUsed { id: Uuid, at: Millis },
+    /// Somebody wants to be told what happens.
+    #[serde(rename = "webhook.created")]
+    WebhookCreated { webhook: Box<Webhook> },
+    /// Where a webhook is told what changed, or whether it is.
+    #[serde(rename = "webhook.updated")]
+    WebhookUpdated {
+        id: Uuid,
+        from: Box<WebhookTerms>,
+        to: Box<WebhookTerms>,
+    },
+    /// Requests of a webhook are signed with another secret; those before end at `old_expires_at`, or when they would have.
+    #[serde(rename = "webhook.rotated")]
+    WebhookRotated {
+        id: Uuid,
+        secret: WebhookSecret,
+        old_expires_at: Millis,
+    },
+    /// A webhook is told nothing any more.
+    #[serde(rename = "webhook.deleted")]
+    WebhookDeleted { id: Uuid },
     /// What is known of a person outside changed.
     #[serde(rename = "contact.updated")]
     ContactUpdated {
@@ -310,6 +331,15 @@ macro_rules! kinds {
     ($($scope:ident $variant:ident $name:literal,)*) => {
         /// Every type of event.
         pub const NAMES: &[&str] = &[$($name),*];
+
+        /// Which kind of aggregate events of a type belong to.
+        #[must_use]
+        pub fn scope_of(name: &str) -> Option<Scope> {
+            match name {
+                $($name => Some(Scope::$scope),)*
+                _ => None,
+            }
+        }
 
         impl EventBody {
             /// The type in the API and in the log.
@@ -380,6 +410,10 @@ kinds! {
     Workspace KeyRotated "key.rotated",
     Workspace KeyRevoked "key.revoked",
     Workspace KeyUsed "key.used",
+    Workspace WebhookCreated "webhook.created",
+    Workspace WebhookUpdated "webhook.updated",
+    Workspace WebhookRotated "webhook.rotated",
+    Workspace WebhookDeleted "webhook.deleted",
     Contact ContactUpdated "contact.updated",
     Contact ContactMerged "contact.merged",
     Post PostReceived "post.received",

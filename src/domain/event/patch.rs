@@ -137,6 +137,7 @@ impl Event {
             EventBody::TagUpdated { from, to } => difference("", from, to),
             EventBody::FieldUpdated { from, to } => difference("", from, to),
             EventBody::KeyUpdated { from, to, .. } => difference("", from, to),
+            EventBody::WebhookUpdated { from, to, .. } => difference("", from, to),
             EventBody::KeyUsed { at, .. } => vec![change("lastUsedAt", Value::Null, at)],
             EventBody::ContactUpdated { from, to } => difference("", from, to),
             EventBody::ContactMerged { into } => vec![change("mergedInto", Value::Null, into)],

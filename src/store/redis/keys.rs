@@ -37,4 +37,8 @@ impl PartitionKeys {
     pub(super) fn seen(&self, id: Uuid) -> String {
         format!("{}:seen:{}", self.prefix, id.simple())
     }
+
+    pub(super) fn memo(&self, id: Uuid) -> String {
+        format!("{}:memo:{}", self.prefix, id.simple())
+    }
 }

@@ -1,10 +1,10 @@
 //! The writer thread: takes all commits that wait, checks each, and makes them durable in one transaction.
 
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-use super::{Projection, Waiting, signed};
+use super::{Memo, Projection, Waiting, signed};
 use crate::domain::Event;
 use crate::store::{Commit, Heads, KeyHit, Outcome, Snapshot};
 
@@ -42,18 +42,24 @@ fn write_group(
 ) {
     let head = heads.borrow().positions.first().copied().unwrap_or(0);
     match try_group(connection, waiting, head, projection) {
-        Ok((outcomes, head)) => {
-            heads.send_modify(|heads| heads.positions = vec![head]);
-            if outcomes.contains(&Outcome::Regressed) {
+        Ok(group) => {
+            heads.send_modify(|heads| heads.positions = vec![group.head]);
+            if group.outcomes.contains(&Outcome::Regressed) {
                 renew_epoch(connection, heads);
             }
-            for ((_, reply), outcome) in waiting.drain(..).zip(outcomes) {
-                let _ = reply.send(outcome);
+            let (mut outcomes, mut memos) = (group.outcomes.into_iter(), group.memos.into_iter());
+            for waiting in waiting.drain(..) {
+                match waiting {
+                    Waiting::Commit(_, reply) => drop(outcomes.next().map(|outcome| reply.send(outcome))),
+                    Waiting::Memo(_, reply) => drop(memos.next().map(|written| reply.send(written))),
+                }
             }
         }
         Err(Failure { error, in_doubt }) => {
             tracing::error!(%error, store.in_doubt = in_doubt, "a group of commits failed");
-            for (_, reply) in waiting.drain(..) {
+            for waiting in waiting.drain(..) {
+                // who wrote a memo learns of it by its silence
+                let Waiting::Commit(_, reply) = waiting else { continue };
                 let reason = error.to_string();
                 let _ = reply.send(if in_doubt {
                     Outcome::Uncertain { reason }
@@ -77,38 +83,82 @@ impl From<rusqlite::Error> for Failure {
     }
 }
 
+/// What became of a group, each in the order in which it waited.
+struct Group {
+    outcomes: Vec<Outcome>,
+    /// Whether they were written.
+    memos: Vec<bool>,
+    head: u64,
+}
+
 fn try_group(
     connection: &mut Connection,
     waiting: &[Waiting],
-    mut head: u64,
+    head: u64,
     projection: &mut Projection,
-) -> Result<(Vec<Outcome>, u64), Failure> {
+) -> Result<Group, Failure> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut outcomes = Vec::with_capacity(waiting.len());
+    let mut group = Group {
+        outcomes: Vec::with_capacity(waiting.len()),
+        memos: Vec::new(),
+        head,
+    };
     let mut written: Vec<(u16, u64, &Event)> = Vec::new();
-    for (commit, _) in waiting {
+    for waiting in waiting {
+        let commit = match waiting {
+            Waiting::Commit(commit, _) => commit,
+            Waiting::Memo(memo, _) => {
+                group.memos.push(write_memo(&transaction, memo)?);
+                continue;
+            }
+        };
         if let Some(refusal) = check(&transaction, commit)? {
-            outcomes.push(refusal);
+            group.outcomes.push(refusal);
             continue;
         }
-        let position = head.saturating_add(1);
+        let position = group.head.saturating_add(1);
         write(&transaction, commit, position)?;
         for event in &commit.events {
-            head = head.saturating_add(1);
-            written.push((0, head, event));
+            group.head = group.head.saturating_add(1);
+            written.push((0, group.head, event));
         }
-        outcomes.push(Outcome::Committed { position });
+        group.outcomes.push(Outcome::Committed { position });
     }
-    if written.is_empty() {
+    if written.is_empty() && !group.memos.contains(&true) {
         // nothing was written, so there is nothing to make durable
         transaction.rollback()?;
-        return Ok((outcomes, head));
+        return Ok(group);
     }
-    projection(&transaction, &written)?;
+    if !written.is_empty() {
+        projection(&transaction, &written)?;
+    }
     transaction
         .commit()
         .map_err(|error| Failure { error, in_doubt: true })?;
-    Ok((outcomes, head))
+    Ok(group)
+}
+
+/// Whether it was the first to write this version.
+fn write_memo(connection: &Connection, memo: &Memo) -> rusqlite::Result<bool> {
+    let mut write = connection.prepare_cached(if memo.version == 0 {
+        "INSERT INTO memo (id, version, text) VALUES (?1, ?2 + 1, ?3) ON CONFLICT DO NOTHING"
+    } else {
+        "UPDATE memo SET version = ?2 + 1, text = ?3 WHERE id = ?1 AND version = ?2"
+    })?;
+    let written = write.execute(params![memo.id.as_bytes(), signed(memo.version), memo.text])?;
+    Ok(written > 0)
+}
+
+fn versioned(row: &Row<'_>) -> rusqlite::Result<Snapshot> {
+    Ok(Snapshot {
+        version: row.get::<_, i64>(0)?.unsigned_abs(),
+        json: row.get(1)?,
+    })
+}
+
+pub(super) fn memo(connection: &Connection, id: Uuid) -> rusqlite::Result<Option<Snapshot>> {
+    let mut read = connection.prepare_cached("SELECT version, text FROM memo WHERE id = ?1")?;
+    read.query_row([id.as_bytes()], versioned).optional()
 }
 
 fn check(connection: &Connection, commit: &Commit) -> rusqlite::Result<Option<Outcome>> {
@@ -132,16 +182,9 @@ fn check(connection: &Connection, commit: &Commit) -> rusqlite::Result<Option<Ou
     Ok((!hits.is_empty()).then_some(Outcome::Duplicate { hits }))
 }
 
-fn snapshot(connection: &Connection, id: Uuid) -> rusqlite::Result<Option<Snapshot>> {
-    connection
-        .prepare_cached("SELECT version, snapshot FROM aggregate WHERE id = ?1")?
-        .query_row([id.as_bytes()], |row| {
-            Ok(Snapshot {
-                version: row.get::<_, i64>(0)?.unsigned_abs(),
-                json: row.get(1)?,
-            })
-        })
-        .optional()
+pub(super) fn snapshot(connection: &Connection, id: Uuid) -> rusqlite::Result<Option<Snapshot>> {
+    let mut read = connection.prepare_cached("SELECT version, snapshot FROM aggregate WHERE id = ?1")?;
+    read.query_row([id.as_bytes()], versioned).optional()
 }
 
 pub(super) fn find_key(connection: &Connection, id: Uuid, key: &str) -> rusqlite::Result<Option<KeyHit>> {

@@ -271,6 +271,41 @@ async fn keys(rest: &Rest, things: &Things) {
     assert!(!after.contains(&"figures".to_owned()), "{after:?}");
 }
 
+async fn webhooks(rest: &Rest, things: &Things) {
+    let input = json!({ "name": "desk", "url": "https://receiver.invalid/hook", "channelIds": [things.channel] });
+    let known = made(rest.post("/api/v1/webhooks", input).await);
+    let path = format!("/api/v1/webhooks/{}", text(&known, "/webhook/id"));
+    let change = json!({ "eventTypes": ["ticket.created"], "enabled": false });
+    let changed = rest.patch(&path, change).await.ok();
+    assert_eq!(
+        (&changed["enabled"], &changed["disabledReason"]),
+        (&json!(false), &json!("turned off by hand"))
+    );
+    assert_eq!(rest.get("/api/v1/webhooks").await.ok(), json!([changed]));
+    assert_eq!(rest.get(&path).await.ok(), changed);
+    let rotated = rest
+        .post(&format!("{path}/rotate"), json!({ "overlapMs": 1_000 }))
+        .await
+        .ok();
+    assert_ne!(text(&rotated, "/secret"), text(&known, "/secret"));
+    let tested = rest.post(&format!("{path}/test"), json!({})).await.ok();
+    assert_eq!((&tested["delivered"], &tested["status"]), (&json!(false), &Value::Null));
+    let stands = rest.get(&format!("{path}/deliveries")).await.ok();
+    assert_eq!((&stands["delivered"], &stands["waiting"]), (&json!(0.0), &json!([])));
+    assert_eq!(
+        rest.post(&format!("{path}/retry"), json!({})).await.ok(),
+        json!({ "events": 0 })
+    );
+    let message = json!({ "owner": { "externalId": "webhooks" }, "text": "hello" });
+    let to = format!("/api/v1/channels/{}/messages", things.channel);
+    let receipt = rest.post(&to, message).await.body;
+    let replay = json!({ "after": text(&receipt, "/cursor") });
+    let replayed = rest.post(&format!("{path}/replay"), replay).await.ok();
+    assert_eq!(replayed["id"], known["webhook"]["id"]);
+    rest.delete(&path).await.ok();
+    assert_eq!(rest.get("/api/v1/webhooks").await.ok(), json!([]));
+}
+
 pub async fn walk(rest: &Rest) {
     let things = settings(rest).await;
     policy(rest).await;
@@ -278,4 +313,5 @@ pub async fn walk(rest: &Rest) {
     responders(rest, &things).await;
     contacts(rest, &things).await;
     keys(rest, &things).await;
+    webhooks(rest, &things).await;
 }

@@ -213,6 +213,7 @@ fn spawn(port: u16, data: &Path, redis: Option<&str>) -> Child {
     }
     command
         .env("SWITCHBOARD_ADMIN_KEY", KEY)
+        .env("SWITCHBOARD_WEBHOOK__PRIVATE_ADDRESSES", "true")
         .env("SWITCHBOARD_LOG__FILTER", "error")
         .stdout(Stdio::null())
         .spawn()

@@ -90,6 +90,14 @@ impl Store for Faulty {
         self.store.follow(after, limit).await
     }
 
+    async fn memo(&self, id: Uuid) -> Result<Option<Snapshot>, StoreError> {
+        self.store.memo(id).await
+    }
+
+    async fn set_memo(&self, id: Uuid, version: u64, text: String) -> Result<bool, StoreError> {
+        self.store.set_memo(id, version, text).await
+    }
+
     async fn close(&self) {
         self.store.close().await;
     }

@@ -18,7 +18,8 @@ use crate::api::graphql::scalar::DateTime;
 use crate::api::services::Services;
 use crate::domain::command::MessageName;
 use crate::domain::message::Amendment;
-use crate::domain::{self, ChatCommand, ChatCommandBody, Rejection};
+use crate::domain::{self, Chat, ChatCommand, ChatCommandBody, Rejection};
+use crate::router::Pending;
 
 /// The most messages of one `ingestMessages`.
 const INGEST_MAX: usize = 500;
@@ -67,6 +68,10 @@ async fn amend(
     chat_command(ctx, chat_id, repeats, body).await
 }
 
+async fn answered(pending: Result<Pending<Chat>, ApiError>) -> Result<Receipt, ApiError> {
+    Ok(Receipt(pending?.answer().await?))
+}
+
 #[Object(guard = "Needs(Scope::Ingest)")]
 impl MessageMutation {
     /// Takes in one message of an owner: appends it to the open ticket, reopens the last one, or creates one.
@@ -102,11 +107,8 @@ impl MessageMutation {
             let command = ingest_command(services, principal, input, key).await;
             pending.push(command.and_then(|command| services.router.submit_to_origin(command).map_err(ApiError::from)));
         }
-        let answers = join_all(pending.into_iter().map(async |pending| {
-            let answer = pending?.answer().await?;
-            Ok(Receipt(answer))
-        }));
-        Ok(answers.await.into_iter().map(IngestResult::from).collect())
+        let answers = pending.into_iter().map(answered);
+        Ok(join_all(answers).await.into_iter().map(IngestResult::from).collect())
     }
 
     /// Answers the owner. By a person (`agentId`, or the key alone) it takes a NEW ticket into work, and the chat from

@@ -14,6 +14,8 @@ const TEXTS: &[(&str, &str)] = &[
     ("emails", "robin@example.org"),
     ("email", "robin@example.org"),
     ("emoji", "👍"),
+    ("eventType", "ticket.created"),
+    ("eventTypes", "ticket.created"),
     ("externalId", "+49 170 1234567"),
     ("from", "09:00"),
     ("kind", "image"),

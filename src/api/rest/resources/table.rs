@@ -5,6 +5,7 @@
 mod keys;
 mod settings;
 mod tickets;
+mod webhooks;
 
 use axum::routing::MethodFilter;
 
@@ -104,6 +105,11 @@ pub(super) const GROUPS: &[Group] = &[
         tag: "keys",
         about: "What opens this API.",
         rows: keys::KEYS,
+    },
+    Group {
+        tag: "webhooks",
+        about: "Who is told what happens, and what of it was not taken.",
+        rows: webhooks::WEBHOOKS,
     },
 ];
 

@@ -30,6 +30,7 @@ const BOUNDS: &[(&[&str], &str, u64)] = &[
     (&["intervals"], "maxItems", 50),
     (&["members"], "maxItems", 500),
     (&["options"], "maxItems", 200),
+    (&["eventIds"], "maxItems", 100),
     (&["statuses", "reasons", "priorities"], "maxItems", 100),
 ];
 

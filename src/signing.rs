@@ -1,5 +1,5 @@
-//! Secrets that requests are signed with. They are made from the node's own secret and what is known of a key, and kept
-//! nowhere.
+//! Secrets that requests are signed with. They are made from the node's own secret and what is known of a key or a
+//! webhook, and kept nowhere.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -24,8 +24,9 @@ impl std::fmt::Debug for Signing {
     }
 }
 
-/// HMAC-SHA256 in lower-case hexadecimal.
-fn hmac_hex(key: &[u8], parts: &[&[u8]]) -> String {
+/// HMAC-SHA256 over parts that are one text.
+#[must_use]
+pub fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut block = [0_u8; BLOCK_BYTES];
     let fill = |from: &[u8], block: &mut [u8; BLOCK_BYTES]| {
         for (to, from) in block.iter_mut().zip(from) {
@@ -41,7 +42,13 @@ fn hmac_hex(key: &[u8], parts: &[&[u8]]) -> String {
     for part in parts {
         mac.update(part);
     }
-    let digest = mac.finalize().into_bytes();
+    mac.finalize().into_bytes().into()
+}
+
+/// HMAC-SHA256 in lower-case hexadecimal.
+#[must_use]
+pub fn hmac_hex(key: &[u8], parts: &[&[u8]]) -> String {
+    let digest = hmac(key, parts);
     digest.iter().fold(String::with_capacity(64), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
@@ -62,9 +69,16 @@ impl Signing {
         hmac_hex(self.secret.as_bytes(), &parts)
     }
 
+    /// What requests of a webhook are signed with by the secret that has this salt.
+    #[must_use]
+    pub fn webhook_secret(&self, webhook_id: Uuid, salt: Uuid) -> [u8; 32] {
+        let parts: [&[u8]; 3] = [b"webhook", webhook_id.as_bytes(), salt.as_bytes()];
+        hmac(self.secret.as_bytes(), &parts)
+    }
+
     /// Whether a signature is that of a text. The time it takes says nothing about the right one.
     #[must_use]
-    pub(super) fn is_signed(&self, key_id: Uuid, hash: &str, (signed, signature): (&[u8], &str)) -> bool {
+    pub fn is_signed(&self, key_id: Uuid, hash: &str, (signed, signature): (&[u8], &str)) -> bool {
         let right = hmac_hex(self.secret(key_id, hash).as_bytes(), &[signed]);
         right.as_bytes().ct_eq(signature.as_bytes()).into()
     }
@@ -116,5 +130,17 @@ mod tests {
         let other = Signing::new("fedcba9876543210fedcba9876543210");
         assert!(!other.is_signed(id, "hash", (b"text", &signature)));
         assert_eq!(format!("{signing:?}"), "Signing { .. }");
+        let of = |signing: &Signing, id, salt| signing.webhook_secret(Uuid::from_u128(id), Uuid::from_u128(salt));
+        let made = [
+            of(&signing, 1, 1),
+            of(&signing, 1, 2),
+            of(&signing, 2, 1),
+            of(&other, 1, 1),
+        ];
+        let mut apart = made.to_vec();
+        apart.sort_unstable();
+        apart.dedup();
+        assert_eq!(apart.len(), made.len());
+        assert_eq!(of(&signing, 1, 1), made[0]);
     }
 }
