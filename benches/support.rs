@@ -83,7 +83,12 @@ pub fn chat_id(owner_number: usize) -> Uuid {
 
 /// The commit that one message makes of a chat, and the chat after it.
 pub fn commit(chat: &Chat, command: &ChatCommand) -> (Arc<Commit>, Chat) {
-    let decided = chat.decide(command, &Rulebook::default(), NOW).unwrap();
+    commit_at(chat, command, NOW)
+}
+
+/// The same at another time.
+pub fn commit_at(chat: &Chat, command: &ChatCommand, now: u64) -> (Arc<Commit>, Chat) {
+    let decided = chat.decide(command, &Rulebook::default(), now).unwrap();
     let mut next = decided.state;
     next.version = chat.version + 1;
     let keys = command.keys.iter().map(|key| KeyWrite {
@@ -107,13 +112,14 @@ pub fn commit(chat: &Chat, command: &ChatCommand) -> (Arc<Commit>, Chat) {
     (Arc::new(commit), next)
 }
 
-/// Rounds of commits over chats, as a store gets them: every chat once a round.
+/// Rounds of commits over chats, as a store gets them: every chat once a round, a commit each millisecond.
 pub fn commits(chats: usize, rounds: usize) -> Vec<Vec<Arc<Commit>>> {
     let mut states: Vec<Chat> = (0..chats).map(|number| Chat::blank(chat_id(number))).collect();
     let round = |round: usize, states: &mut Vec<Chat>| {
         (0..chats)
             .map(|number| {
-                let (commit, next) = commit(&states[number], &message(number, round));
+                let now = NOW + (round * chats + number) as u64;
+                let (commit, next) = commit_at(&states[number], &message(number, round), now);
                 states[number] = next;
                 commit
             })

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -28,7 +29,8 @@ use self::caller::{Caller, Refused};
 use self::courier::Courier;
 use self::ledger::Ledger;
 use crate::clock::Clock;
-use crate::domain::{Webhook, WebhookFormat};
+use crate::domain::id::sha256_hex;
+use crate::domain::{Millis, Webhook, WebhookFormat};
 use crate::live::{Cursor, Live};
 use crate::router::Router;
 use crate::signing::Signing;
@@ -36,6 +38,15 @@ use crate::store::{Store, StoreError};
 
 /// How often it is looked for new webhooks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The most requests that are under way on this node, over all webhooks.
+const REQUESTS_MAX: usize = 512;
+/// The most tests that are under way on this node.
+const TESTS_MAX: usize = 16;
+/// `UseDesk`'s secrets are of this length.
+const BODY_SECRET_DIGITS: usize = 40;
+/// How long a webhook that is gone is held by nobody, in milliseconds: until every node knows.
+const GONE_MS: Millis = 30_000;
 
 /// How requests are made.
 #[derive(Clone, Debug, Deserialize)]
@@ -70,6 +81,9 @@ pub struct Webhooks {
     parts: Parts,
     caller: Caller,
     requests_at_once: usize,
+    /// Over all webhooks.
+    turns: Arc<Semaphore>,
+    tests: Arc<Semaphore>,
     /// Tells this node's couriers from those of others.
     node: Uuid,
 }
@@ -97,6 +111,8 @@ impl Webhooks {
             parts,
             caller: Caller::new(options)?,
             requests_at_once: options.requests_at_once.max(1),
+            turns: Arc::new(Semaphore::new(REQUESTS_MAX)),
+            tests: Arc::new(Semaphore::new(TESTS_MAX)),
             node: Uuid::from_bytes(node),
         })
     }
@@ -186,22 +202,33 @@ impl Webhooks {
     /// # Errors
     /// The store does not answer.
     pub async fn forget(&self, webhook_id: Uuid) -> Result<(), StoreError> {
+        let until = self.parts.clock.now().saturating_add(GONE_MS);
+        self.ledger(webhook_id).forget(until).await
+    }
+
+    /// Begins anew with what a webhook failed before it was turned off.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn resume(&self, webhook_id: Uuid) -> Result<(), StoreError> {
+        let now = self.parts.clock.now();
         let change = |state: &mut State| {
-            *state = State::default();
+            state.resume(now);
             true
         };
         self.ledger(webhook_id).change(change).await.map(drop)
     }
 
-    /// Posts a test and waits for the answer.
-    pub async fn test(&self, webhook: &Webhook) -> Tested {
+    /// Posts a test and waits for the answer; none where too many are under way.
+    pub async fn test(&self, webhook: &Webhook) -> Option<Tested> {
+        let _turn = self.tests.try_acquire().ok()?;
         let begin = tokio::time::Instant::now();
         let now = self.parts.clock.now();
-        let body = format::test(webhook, &self.newest_secret(webhook), now);
+        let body = format::test(webhook, &self.body_secret(webhook), now);
         let id = format!("test_{now}");
         let answer = self.post(webhook, &id, &body).await;
         let duration = begin.elapsed();
-        match answer {
+        Some(match answer {
             Ok(status) => Tested {
                 status: Some(status),
                 error: None,
@@ -212,13 +239,16 @@ impl Webhooks {
                 error: Some(refused.reason),
                 duration,
             },
-        }
+        })
     }
 
-    /// What stands in the bodies of `UseDesk`'s format.
-    fn newest_secret(&self, webhook: &Webhook) -> String {
-        let newest = webhook.secrets.last();
-        newest.map_or_else(String::new, |secret| self.secret(webhook.id, secret.salt))
+    /// What stands in the bodies of `UseDesk`'s format: the first 40 hexadecimal digits of the SHA-256 of the secret, so
+    /// that nobody who sees a body can sign another.
+    fn body_secret(&self, webhook: &Webhook) -> String {
+        let secret = signature::oldest(&self.parts.signing, webhook, self.parts.clock.now());
+        let mut digits = sha256_hex(secret.as_bytes());
+        digits.truncate(BODY_SECRET_DIGITS);
+        digits
     }
 
     /// Signs and sends a body; the answer's status.
@@ -236,6 +266,8 @@ impl Webhooks {
         if webhook.terms.format == WebhookFormat::Yolead {
             headers.extend(signature::yolead(&self.parts.signing, webhook, &body, now));
         }
-        self.caller.post(&webhook.terms.url, &headers, body.into()).await
+        let gone = |_| Refused::new("this node ends");
+        let _turn = self.turns.acquire().await.map_err(gone)?;
+        self.caller.post(&webhook.terms.url, &headers, body.into(), now).await
     }
 }

@@ -66,6 +66,14 @@ impl ApiError {
         }
     }
 
+    /// Too much waits or is under way.
+    #[must_use]
+    pub fn overloaded(message: impl Into<String>, retry_after_ms: u64) -> Self {
+        let mut overloaded = Self::new("OVERLOADED", message);
+        overloaded.details.insert("retryAfterMs".into(), retry_after_ms.into());
+        overloaded
+    }
+
     /// When to try again, in milliseconds.
     #[must_use]
     pub fn retry_after_ms(&self) -> Option<u64> {
@@ -121,11 +129,7 @@ impl From<RouterError> for ApiError {
         match error {
             RouterError::Command(error) => error.into(),
             RouterError::Closing => Self::new("UNAVAILABLE", error.to_string()),
-            RouterError::Overloaded { retry_after_ms } => {
-                let mut overloaded = Self::new("OVERLOADED", error.to_string());
-                overloaded.details.insert("retryAfterMs".into(), retry_after_ms.into());
-                overloaded
-            }
+            RouterError::Overloaded { retry_after_ms } => Self::overloaded(error.to_string(), retry_after_ms),
         }
     }
 }

@@ -17,6 +17,9 @@ pub const WEBHOOK_CHANNELS_MAX: usize = 100;
 /// How long a secret may go on once another took its place, in milliseconds: 30 days.
 pub const WEBHOOK_OVERLAP_MAX_MS: Millis = 2_592_000_000;
 
+/// The events of no chat that say on which channel they happened.
+const OF_CHANNEL: [&str; 2] = ["post.received", "post.edited"];
+
 /// Whether webhooks are told of events of this type: what happens to chats, contacts, posts and settings, but not to keys
 /// and webhooks themselves, nor whose capacity a ticket counts towards.
 #[must_use]
@@ -163,6 +166,12 @@ impl WebhookTerms {
                 "input.eventTypes",
                 format!("each once, of: {expected}"),
             ));
+        }
+        let has_no_channel =
+            |name: &String| scope_of(name) != Some(Scope::Chat) && !OF_CHANNEL.contains(&name.as_str());
+        if !self.channel_ids.is_empty() && self.event_types.iter().any(has_no_channel) {
+            let expected = "types of events that happen on a channel, beside channelIds";
+            return Err(Rejection::invalid("input.eventTypes", expected));
         }
         if self.channel_ids.len() > WEBHOOK_CHANNELS_MAX {
             let expected = format!("at most {WEBHOOK_CHANNELS_MAX}");

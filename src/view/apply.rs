@@ -7,14 +7,15 @@ pub(super) use text::workspace_word;
 
 use self::place::Tally;
 use self::text::Of;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use uuid::Uuid;
 
 use super::Entry;
-use super::log::{last_ordinal, locate};
+use super::log::last_ordinal;
+use super::tickets::Whereabouts;
 use crate::domain::event::TicketField;
 use crate::domain::{
     Actor, Aggregate, Contact, Event, EventBody, Message, Millis, Owner, Post, Scope, Ticket, Workspace, id,
@@ -78,15 +79,32 @@ pub(super) fn apply_new(connection: &Connection, records: Vec<Record>) -> Result
             (record.partition, record.position, &*record.event)
         })
         .collect();
-    apply(connection, &events)?;
-    locate(connection, &mut entries)?;
+    let chats = apply_all(connection, &events)?;
+    drop(events);
+    for entry in &mut entries {
+        let chat = chats.get(&entry.record.event.aggregate_id);
+        entry.whereabouts = chat.map(|chat| chat.whereabouts);
+    }
     Ok(entries)
 }
 
-/// Applies new events in order. Rows that several events of the call change are written once, as the last left them.
+/// Where a chat and its tickets are.
+#[derive(Clone, Copy)]
+struct Placed {
+    whereabouts: Whereabouts,
+    is_removed: bool,
+}
+
+/// Applies new events in order.
 pub(super) fn apply(connection: &Connection, records: &[(u16, u64, &Event)]) -> rusqlite::Result<()> {
-    let mut last: HashMap<Uuid, &Event> = HashMap::new();
-    let mut tickets: HashMap<Uuid, (&Event, &Ticket)> = HashMap::new();
+    apply_all(connection, records).map(drop)
+}
+
+/// Applies new events in order. Rows that several events of the call change are written once, as the last left them, and in
+/// the order of their ids: neighbours are on the same pages.
+fn apply_all(connection: &Connection, records: &[(u16, u64, &Event)]) -> rusqlite::Result<HashMap<Uuid, Placed>> {
+    let mut last: BTreeMap<Uuid, &Event> = BTreeMap::new();
+    let mut tickets: BTreeMap<Uuid, (&Event, &Ticket)> = BTreeMap::new();
     let mut retitled: HashSet<Uuid> = HashSet::new();
     let mut note =
         connection.prepare_cached("INSERT OR IGNORE INTO ticket_event (chat, ticket, seq) VALUES (?1, ?2, ?3)")?;
@@ -101,24 +119,54 @@ pub(super) fn apply(connection: &Connection, records: &[(u16, u64, &Event)]) -> 
             }
         }
     }
-    let mut touch =
-        connection.prepare_cached("UPDATE chat SET version = ?2, seq = ?3, updated_at = ?4 WHERE id = ?1")?;
+    let mut chats = HashMap::with_capacity(last.len());
     for event in last.values().filter(|event| event.chat_id().is_some()) {
-        touch.execute(params![
-            event.aggregate_id.as_bytes(),
-            signed(event.version),
-            signed(event.seq),
-            signed(event.at)
-        ])?;
+        if let Some(placed) = touch(connection, event)? {
+            chats.insert(event.aggregate_id, placed);
+        }
     }
     let mut tally = Tally::default();
     for (event, ticket) in tickets.values() {
-        place::write_ticket(connection, event, ticket, &mut tally)?;
+        // a chat that is not known shows no tickets
+        if let Some(placed) = chats.get(&event.aggregate_id) {
+            place::write_ticket(connection, (event, placed), ticket, &mut tally)?;
+        }
         if retitled.contains(&ticket.id) {
             text::retitle(connection, event, ticket)?;
         }
     }
-    tally.write(connection)
+    tally.write(connection)?;
+    Ok(chats)
+}
+
+/// Notes the last event of a chat, if the chat is known.
+fn touch(connection: &Connection, event: &Event) -> rusqlite::Result<Option<Placed>> {
+    let id = event.aggregate_id;
+    let found = connection
+        .prepare_cached("SELECT channel, responder_id, removed_at IS NOT NULL, rowid FROM chat WHERE id = ?1")?
+        .query_row([id.as_bytes()], |row| Ok((placed(id, row)?, row.get::<_, i64>(3)?)))
+        .optional()?;
+    let Some((placed, row)) = found else {
+        return Ok(None);
+    };
+    // RETURNING would have SQLite keep pages to undo the statement
+    connection
+        .prepare_cached("UPDATE chat SET version = ?2, seq = ?3, updated_at = ?4 WHERE rowid = ?1")?
+        .execute(params![row, signed(event.version), signed(event.seq), signed(event.at)])?;
+    Ok(Some(placed))
+}
+
+/// From channel, responder, and whether it is removed.
+fn placed(chat_id: Uuid, row: &Row<'_>) -> rusqlite::Result<Placed> {
+    let responder: Option<[u8; 16]> = row.get(1)?;
+    Ok(Placed {
+        whereabouts: Whereabouts {
+            chat_id,
+            channel_id: Uuid::from_bytes(row.get(0)?),
+            responder_id: responder.map(Uuid::from_bytes),
+        },
+        is_removed: row.get(2)?,
+    })
 }
 
 fn says_what_it_is_about(event: &Event) -> bool {

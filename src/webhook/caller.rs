@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -21,6 +21,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::sync::Semaphore;
 use tower_service::Service;
 use url::{Host, Url};
 
@@ -34,6 +35,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most idle connections to one host.
 const IDLE_MAX: usize = 16;
+/// The most look-ups of hosts at once.
+const LOOK_UPS_MAX: usize = 64;
+/// How long the rest of an answer may take whose status is there.
+const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 /// The most addresses of a host that are tried.
 const ADDRESSES_MAX: usize = 8;
 
@@ -49,7 +54,7 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    fn new(reason: impl Into<String>) -> Self {
+    pub(super) fn new(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
             status: None,
@@ -71,6 +76,8 @@ pub(super) struct Caller {
 #[derive(Clone, Debug)]
 pub(super) struct Resolver {
     private_addresses: bool,
+    /// Look-ups hold threads that reads need too.
+    turns: Arc<Semaphore>,
 }
 
 type Addresses = std::collections::vec_deque::IntoIter<SocketAddr>;
@@ -86,9 +93,18 @@ impl Service<Name> for Resolver {
 
     fn call(&mut self, name: Name) -> Self::Future {
         let private_addresses = self.private_addresses;
+        let turns = Arc::clone(&self.turns);
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed = found.filter(|address| private_addresses || is_public(address.ip()));
+            let turn = turns.acquire_owned().await.map_err(io::Error::other)?;
+            // the look-up goes on where nobody waits for it any more, and so does its turn
+            let look_up = move || {
+                let found = (name.as_str(), 0).to_socket_addrs();
+                drop(turn);
+                found
+            };
+            let found = tokio::task::spawn_blocking(look_up).await.map_err(io::Error::other)?;
+            let allowed = found.into_iter().flatten();
+            let allowed = allowed.filter(|address| private_addresses || is_public(address.ip()));
             let allowed: VecDeque<SocketAddr> = allowed.take(ADDRESSES_MAX).collect();
             if allowed.is_empty() {
                 return Err(io::Error::new(io::ErrorKind::PermissionDenied, NOT_PUBLIC));
@@ -98,6 +114,7 @@ impl Service<Name> for Resolver {
     }
 }
 
+/// The same for hosts that are not known, so that it tells nobody which names there are inside.
 const NOT_PUBLIC: &str = "the host has no public address";
 
 fn trusted(options: &WebhookOptions) -> io::Result<RootCertStore> {
@@ -124,7 +141,10 @@ impl Caller {
             .map_err(io::Error::other)?
             .with_root_certificates(trusted(options)?)
             .with_no_client_auth();
-        let mut connector = HttpConnector::new_with_resolver(Resolver { private_addresses });
+        let mut connector = HttpConnector::new_with_resolver(Resolver {
+            private_addresses,
+            turns: Arc::new(Semaphore::new(LOOK_UPS_MAX)),
+        });
         connector.enforce_http(false);
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
@@ -150,7 +170,7 @@ impl Caller {
     ///
     /// # Errors
     /// Why not.
-    pub(super) fn check(&self, url: &str) -> Result<Url, Refused> {
+    pub(super) fn check(&self, url: &str) -> Result<Uri, Refused> {
         let url = Url::parse(url).map_err(|error| Refused::new(format!("the URL: {error}")))?;
         let address = match url.host() {
             Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
@@ -160,7 +180,8 @@ impl Caller {
         if address.is_some_and(|address| !self.private_addresses && !is_public(address)) {
             return Err(Refused::new(NOT_PUBLIC));
         }
-        Ok(url)
+        let bad = |_| Refused::new("it has characters that a request cannot have");
+        url.as_str().parse().map_err(bad)
     }
 
     /// Posts JSON. Anything but 2xx is a refusal; redirects are not followed.
@@ -172,12 +193,12 @@ impl Caller {
         url: &str,
         headers: &[(&'static str, String)],
         body: Bytes,
+        now: Millis,
     ) -> Result<u16, Refused> {
-        let url = self.check(url)?;
+        let uri = self.check(url)?;
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
-        let bad = |_| Refused::new("the URL cannot be asked");
-        *request.uri_mut() = url.as_str().parse().map_err(bad)?;
+        *request.uri_mut() = uri;
         let sent = request.headers_mut();
         sent.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         sent.insert(USER_AGENT, HeaderValue::from_static(AGENT));
@@ -185,25 +206,21 @@ impl Caller {
             let value = HeaderValue::from_str(value).map_err(|_| Refused::new("a header cannot be sent"))?;
             sent.insert(HeaderName::from_static(name), value);
         }
-        let whole = async {
-            let answer = self.http.request(request).await;
-            let answer = answer.map_err(|error| Refused::new(describe(&error)))?;
-            let (head, body) = answer.into_parts();
-            // read to its end, the connection can be used again
-            let _ = Limited::new(body, self.answer_max_bytes).collect().await;
-            if head.status.is_success() {
-                return Ok(head.status.as_u16());
-            }
-            Err(Refused {
-                reason: format!("the answer was {}", head.status),
-                status: Some(head.status.as_u16()),
-                retry_after_ms: retry_after_ms(&head.headers),
-            })
-        };
-        let late = || Refused::new(format!("no answer within {} ms", self.timeout.as_millis()));
-        tokio::time::timeout(self.timeout, whole)
-            .await
-            .unwrap_or_else(|_| Err(late()))
+        let late = |_| Refused::new(format!("no answer within {} ms", self.timeout.as_millis()));
+        let answer = tokio::time::timeout(self.timeout, self.http.request(request)).await;
+        let answer = answer.map_err(late)?;
+        let (head, body) = answer.map_err(|error| Refused::new(describe(&error)))?.into_parts();
+        // read to its end, the connection can be used again; what it says is nothing to us
+        let rest = Limited::new(body, self.answer_max_bytes).collect();
+        let _ = tokio::time::timeout(BODY_TIMEOUT, rest).await;
+        if head.status.is_success() {
+            return Ok(head.status.as_u16());
+        }
+        Err(Refused {
+            reason: format!("the answer was {}", head.status),
+            status: Some(head.status.as_u16()),
+            retry_after_ms: retry_after_ms(&head.headers, now),
+        })
     }
 }
 
@@ -218,7 +235,12 @@ fn describe(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-fn retry_after_ms(headers: &HeaderMap) -> Option<Millis> {
-    let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(seconds.saturating_mul(1_000))
+/// Seconds, or a date.
+fn retry_after_ms(headers: &HeaderMap, now: Millis) -> Option<Millis> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(seconds.saturating_mul(1_000));
+    }
+    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_millisecond();
+    Some(u64::try_from(date).ok()?.saturating_sub(now))
 }

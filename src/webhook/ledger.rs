@@ -67,16 +67,50 @@ impl Undelivered {
 pub(super) struct Told {
     pub(super) aggregate_id: Uuid,
     pub(super) seq: u64,
-    pub(super) event_type: &'static str,
+    pub(super) event_type: String,
     pub(super) at: Millis,
-    pub(super) result: Result<(), Failure>,
+    pub(super) outcome: Outcome,
+}
+
+/// What an attempt came to.
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    /// The receiver took it.
+    Taken,
+    /// It is to be tried again.
+    Failed(Failure),
+    /// There is nothing to tell: it is not wanted any more, or cannot be read.
+    Dropped,
 }
 
 /// Why an attempt failed.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
     pub(super) reason: String,
+    /// How long the receiver wants to be left alone.
     pub(super) retry_after_ms: Option<Millis>,
+    /// It says nothing about whether the receiver is down.
+    pub(super) is_throttle: bool,
+    /// The receiver will never take anything again.
+    pub(super) is_for_ever: bool,
+}
+
+impl Failure {
+    /// Of this node.
+    pub(super) fn own(reason: &str) -> Self {
+        Self {
+            reason: reason.to_owned(),
+            retry_after_ms: None,
+            is_throttle: true,
+            is_for_ever: false,
+        }
+    }
+}
+
+impl Told {
+    pub(super) fn event_id(&self) -> Uuid {
+        id::event(self.aggregate_id, self.seq)
+    }
 }
 
 /// How a webhook's deliveries stand.
@@ -107,7 +141,13 @@ pub struct State {
     pub failing_since: Option<Millis>,
     /// What was wrong the last time.
     pub last_error: Option<String>,
+    /// Until then the receiver wants to be left alone.
+    not_before: Millis,
     failures_in_a_row: u32,
+    /// How often it was found that events cannot be told any more.
+    pub gaps: u64,
+    /// Why not, the last time.
+    pub last_gap: Option<String>,
 }
 
 fn shortened(text: &str) -> String {
@@ -119,7 +159,7 @@ fn shortened(text: &str) -> String {
 }
 
 impl State {
-    /// Whether the receiver takes nothing at all: then only the oldest event is tried, now and then, and the log waits.
+    /// Whether the receiver takes nothing at all: then events are tried one at a time, now and then, and the log waits.
     #[must_use]
     pub fn is_down(&self) -> bool {
         self.failures_in_a_row >= DOWN_AFTER
@@ -127,42 +167,55 @@ impl State {
 
     /// How many more events may fail before the log has to wait.
     pub(super) fn room(&self) -> usize {
-        if self.is_down() && !self.waiting.is_empty() {
-            return 0;
-        }
         WAITING_MAX.saturating_sub(self.waiting.len())
+    }
+
+    /// Whether events may be tried at all. Of a receiver that is down, one of those that wait and one of the log.
+    pub(super) fn may_try(&self, now: Millis) -> bool {
+        let probe = self.last_attempt_at.map_or(0, |at| at.saturating_add(PROBE_MS));
+        now >= self.not_before && (!self.is_down() || now >= probe)
     }
 
     /// When something is tried again; none: nothing waits.
     #[must_use]
     pub fn next_attempt_at(&self) -> Option<Millis> {
-        let next = |event: &Undelivered| event.next_at;
-        if self.is_down() {
-            let oldest = self.waiting.first()?;
-            return Some(next(oldest).min(oldest.last_at.saturating_add(PROBE_MS)));
-        }
-        self.waiting.iter().map(next).min()
+        let first = self.waiting.iter().map(|event| event.next_at).min()?;
+        let at = if self.is_down() {
+            self.last_attempt_at?.saturating_add(PROBE_MS)
+        } else {
+            first
+        };
+        Some(at.max(self.not_before))
     }
 
-    /// Up to `max` events whose time has come.
-    pub(super) fn due(&self, now: Millis, max: usize) -> Vec<Undelivered> {
-        if self.is_down() {
-            let is_due = self.next_attempt_at().is_some_and(|at| at <= now);
-            return self.waiting.iter().take(usize::from(is_due)).cloned().collect();
+    /// Up to `max` events whose time has come, but for those that `is_tried` already. Of a receiver that is down, the one
+    /// that was tried the longest ago: no event stands in the way of the others.
+    pub(super) fn due(&self, (now, max): (Millis, usize), is_tried: impl Fn(&Undelivered) -> bool) -> Vec<Undelivered> {
+        if !self.may_try(now) {
+            return Vec::new();
         }
-        let due = self.waiting.iter().filter(|event| event.next_at <= now);
-        due.take(max).cloned().collect()
+        let waiting = self.waiting.iter().filter(|event| !is_tried(event));
+        if self.is_down() {
+            return waiting.min_by_key(|event| event.last_at).cloned().into_iter().collect();
+        }
+        waiting
+            .filter(|event| event.next_at <= now)
+            .take(max)
+            .cloned()
+            .collect()
     }
 
     /// Takes in what became of an attempt. Taking in the same twice counts it twice and loses nothing.
     pub(super) fn take(&mut self, told: &Told) {
-        match &told.result {
-            Ok(()) => {
+        self.given_up.retain(|event| !event.is_of(told));
+        match &told.outcome {
+            Outcome::Taken => {
                 self.succeed(told.at);
                 self.delivered = self.delivered.saturating_add(1);
                 self.waiting.retain(|event| !event.is_of(told));
             }
-            Err(failure) => self.take_failure(told, failure),
+            Outcome::Dropped => self.waiting.retain(|event| !event.is_of(told)),
+            Outcome::Failed(failure) => self.take_failure(told, failure),
         }
     }
 
@@ -179,24 +232,46 @@ impl State {
         self.failing_since = None;
         self.last_error = None;
         self.failures_in_a_row = 0;
+        self.not_before = 0;
     }
 
     /// A request was not taken.
-    pub(super) fn fail(&mut self, reason: &str, at: Millis) {
+    pub(super) fn fail(&mut self, failure: &Failure, at: Millis) {
         self.last_attempt_at = Some(at);
+        self.last_error = Some(shortened(&failure.reason));
         self.failing_since.get_or_insert(at);
-        self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
-        self.last_error = Some(shortened(reason));
+        if !failure.is_throttle {
+            self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+        }
+        if let Some(asked) = failure.retry_after_ms {
+            let until = at.saturating_add(asked.min(RETRY_AFTER_MAX_MS));
+            self.not_before = self.not_before.max(until);
+        }
+    }
+
+    /// What it failed before does not count any more.
+    fn forgive(&mut self) {
+        self.failing_since = None;
+        self.failures_in_a_row = 0;
+        self.not_before = 0;
+    }
+
+    /// It is told again, what waits at once.
+    pub(super) fn resume(&mut self, now: Millis) {
+        self.forgive();
+        for event in &mut self.waiting {
+            event.next_at = now;
+        }
     }
 
     fn take_failure(&mut self, told: &Told, failure: &Failure) {
-        self.fail(&failure.reason, told.at);
+        self.fail(failure, told.at);
         let place = self.waiting.iter().position(|event| event.is_of(told));
         let mut event = place.map_or_else(
             || Undelivered {
                 aggregate_id: told.aggregate_id,
                 seq: told.seq,
-                event_type: told.event_type.to_owned(),
+                event_type: told.event_type.clone(),
                 attempts: 0,
                 first_at: told.at,
                 last_at: told.at,
@@ -207,10 +282,9 @@ impl State {
         );
         let after = usize::try_from(event.attempts).unwrap_or(usize::MAX);
         let delay = DELAYS_MS.get(after).or(DELAYS_MS.last()).copied().unwrap_or_default();
-        let asked = failure.retry_after_ms.unwrap_or(0).min(RETRY_AFTER_MAX_MS);
         event.attempts = event.attempts.saturating_add(1);
         event.last_at = told.at;
-        event.next_at = told.at.saturating_add(spread(delay, told).max(asked));
+        event.next_at = told.at.saturating_add(spread(delay, told)).max(self.not_before);
         event.error = shortened(&failure.reason);
         // while nothing else is taken either, it is not the event's fault
         let others_are_taken = self.last_success_at.is_some_and(|at| at > event.first_at);
@@ -233,7 +307,11 @@ impl State {
     /// Tries again at once: what was given up, these or all, as if for the first time, and what waits. How many.
     pub(super) fn retry(&mut self, event_ids: Option<&[Uuid]>, now: Millis) -> usize {
         let is_meant = |event: &Undelivered| event_ids.is_none_or(|ids| ids.contains(&event.event_id()));
-        let (meant, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.given_up).into_iter().partition(is_meant);
+        let given_up = std::mem::take(&mut self.given_up);
+        let (mut meant, mut others): (Vec<_>, Vec<_>) = given_up.into_iter().partition(is_meant);
+        let room = WAITING_MAX.saturating_sub(self.waiting.len());
+        let later = meant.split_off(meant.len().min(room));
+        others.extend(later);
         self.given_up = others;
         let again = meant.into_iter().map(|event| Undelivered {
             attempts: 0,
@@ -246,7 +324,7 @@ impl State {
             event.next_at = now;
             count = count.saturating_add(1);
         }
-        self.failures_in_a_row = 0;
+        self.forgive();
         count
     }
 }
@@ -257,6 +335,8 @@ fn spread(delay: Millis, told: &Told) -> Millis {
     let place = told.aggregate_id.as_u64_pair().0 ^ told.seq;
     delay.saturating_add(place.checked_rem(tenth.saturating_add(1)).unwrap_or(0))
 }
+
+const BUSY: &str = "others change the same all the time";
 
 /// The memo of one webhook. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -278,6 +358,23 @@ impl Ledger {
         Ok((memo.version, state))
     }
 
+    /// Forgets everything, whatever is there. For a while nobody takes it: some nodes may not know yet that it is gone.
+    pub(super) async fn forget(&self, until: Millis) -> Result<(), StoreError> {
+        let state = State {
+            holder: Some(Uuid::nil()),
+            held_until: until,
+            ..State::default()
+        };
+        let text = serde_json::to_string(&state).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        for _ in 0..TRIES_MAX {
+            let version = self.store.memo(self.webhook_id).await?.map_or(0, |memo| memo.version);
+            if self.store.set_memo(self.webhook_id, version, text.clone()).await? {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Unavailable(BUSY.into()))
+    }
+
     pub(super) async fn read(&self) -> Result<State, StoreError> {
         Ok(self.load().await?.1)
     }
@@ -294,6 +391,6 @@ impl Ledger {
                 return Ok(state);
             }
         }
-        Err(StoreError::Unavailable("others change the same all the time".into()))
+        Err(StoreError::Unavailable(BUSY.into()))
     }
 }

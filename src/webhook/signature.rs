@@ -32,11 +32,16 @@ pub(super) fn signatures(
     signed.collect::<Vec<_>>().join(" ")
 }
 
+/// The oldest secret that is live: where only one can be shown, who knows the one before goes on until that ends.
+pub(super) fn oldest(signing: &Signing, webhook: &Webhook, now: Millis) -> String {
+    let oldest = webhook.secrets.iter().find(|secret| secret.is_live(now));
+    oldest.map_or_else(String::new, |secret| secret_text(signing, webhook.id, secret.salt))
+}
+
 /// The headers by which `YoLead` signs requests to itself: the hexadecimal HMAC-SHA256 of `timestamp.body`, with the text
-/// of the newest secret as the key and the time in milliseconds.
+/// of the oldest live secret as the key and the time in milliseconds.
 pub(super) fn yolead(signing: &Signing, webhook: &Webhook, body: &[u8], now: Millis) -> [(&'static str, String); 2] {
-    let newest = webhook.secrets.last();
-    let key = newest.map_or_else(String::new, |secret| secret_text(signing, webhook.id, secret.salt));
+    let key = oldest(signing, webhook, now);
     let timestamp = now.to_string();
     let digest = hmac_hex(key.as_bytes(), &[timestamp.as_bytes(), b".", body]);
     [("x-yolead-timestamp", timestamp), ("x-yolead-signature", digest)]

@@ -19,7 +19,8 @@ use crate::support::{Client, Process, Redis, Sent, TestApp, WebhookSink, eventua
 
 const WEBHOOK: &str = "id name url format eventTypes channelIds enabled disabledReason createdAt
     secrets { createdAt expiresAt }";
-const DELIVERIES: &str = "delivered forgotten isDown lastAttemptAt lastSuccessAt failingSince nextAttemptAt lastError
+const DELIVERIES: &str =
+    "delivered forgotten isDown lastAttemptAt lastSuccessAt failingSince nextAttemptAt lastError gaps lastGap
     waiting { eventId eventType attempts firstAttemptAt lastAttemptAt nextAttemptAt error }
     givenUp { eventId eventType attempts nextAttemptAt error }";
 

@@ -98,11 +98,12 @@ pub struct WebhookDeliveries {
     pub delivered: f64,
     /// Tried again later, at most 256, the oldest first.
     pub waiting: Vec<UndeliveredEvent>,
-    /// Given up after eleven attempts in more than a day while other events were taken: the last 256, the oldest first.
+    /// Given up after eleven attempts in about a day while other events were taken: the last 256, the oldest first.
     pub given_up: Vec<UndeliveredEvent>,
     /// How many were given up before those.
     pub forgotten: f64,
-    /// It took nothing for so long that only the oldest event is tried, every ten minutes, and all others wait in the log.
+    /// It took nothing ten times in a row: now one of those that wait and one of the log are tried every ten minutes, and all
+    /// others wait.
     pub is_down: bool,
     /// The last attempt.
     pub last_attempt_at: Option<DateTime>,
@@ -114,6 +115,10 @@ pub struct WebhookDeliveries {
     pub next_attempt_at: Option<DateTime>,
     /// What was wrong the last time.
     pub last_error: Option<String>,
+    /// How often it was found that events cannot be told any more, since the log no longer holds them.
+    pub gaps: f64,
+    /// Why not, the last time.
+    pub last_gap: Option<String>,
 }
 
 /// An event that was not taken.
@@ -160,6 +165,8 @@ impl From<webhook::State> for WebhookDeliveries {
             last_success_at: state.last_success_at.map(DateTime),
             failing_since: state.failing_since.map(DateTime),
             last_error: state.last_error,
+            gaps: float(state.gaps),
+            last_gap: state.last_gap,
         }
     }
 }

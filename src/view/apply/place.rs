@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::{json, signed};
+use super::{Placed, json, placed, signed};
 use crate::domain::{Event, Ticket};
 use crate::view::lists::{Dimension, none};
 use crate::view::tickets::waiting_key;
@@ -33,6 +33,7 @@ struct Before {
     waiting: i64,
     lists: Vec<i64>,
     opened_at: i64,
+    row: i64,
 }
 
 fn bytes(id: Option<&Uuid>) -> Vec<u8> {
@@ -67,27 +68,23 @@ fn before(row: &Row<'_>) -> rusqlite::Result<Before> {
         waiting: row.get(11)?,
         lists: unpack(row.get_ref(12)?.as_blob()?),
         opened_at: row.get(13)?,
+        row: row.get(14)?,
     })
 }
 
 impl Traits {
-    /// Of a ticket in its chat, if the chat is known.
-    fn of(connection: &Connection, chat_id: Uuid, ticket: &Ticket) -> rusqlite::Result<Option<Self>> {
-        connection
-            .prepare_cached("SELECT channel, responder_id, removed_at IS NOT NULL FROM chat WHERE id = ?1")?
-            .query_row([chat_id.as_bytes()], |row| {
-                Ok(Self {
-                    channel: row.get(0)?,
-                    assignee: bytes(ticket.assignee_id.as_ref()),
-                    team: bytes(ticket.team_id.as_ref()),
-                    responder: row.get::<_, Option<Vec<u8>>>(1)?.unwrap_or_else(none),
-                    tags: ticket.tags.iter().flat_map(|tag| *tag.as_bytes()).collect(),
-                    reason: ticket.reason.name().to_owned(),
-                    priority: ticket.priority.name().to_owned(),
-                    removed: row.get(2)?,
-                })
-            })
-            .optional()
+    /// Of a ticket in its chat.
+    fn of(chat: &Placed, ticket: &Ticket) -> Self {
+        Self {
+            channel: bytes(Some(&chat.whereabouts.channel_id)),
+            assignee: bytes(ticket.assignee_id.as_ref()),
+            team: bytes(ticket.team_id.as_ref()),
+            responder: bytes(chat.whereabouts.responder_id.as_ref()),
+            tags: ticket.tags.iter().flat_map(|tag| *tag.as_bytes()).collect(),
+            reason: ticket.reason.name().to_owned(),
+            priority: ticket.priority.name().to_owned(),
+            removed: chat.is_removed,
+        }
     }
 
     /// The list of all, and one for each thing that a filter may name.
@@ -218,6 +215,7 @@ struct Order<'a> {
     created_at: i64,
     insert: &'static str,
     delete: &'static str,
+    shift: &'static str,
 }
 
 impl Order<'_> {
@@ -233,18 +231,23 @@ impl Order<'_> {
         statement.execute(params![list, at, self.ticket]).map(drop)
     }
 
+    fn shift(&self, list: i64, (was, at): (i64, i64)) -> rusqlite::Result<()> {
+        let mut statement = self.connection.prepare_cached(self.shift)?;
+        statement.execute(params![list, was, self.ticket, at]).map(drop)
+    }
+
     /// From the lists and the key of before to those of now; what stays is not touched.
     fn place(&self, before: Option<(&[i64], i64)>, now: (&[i64], i64)) -> rusqlite::Result<()> {
         let (old, was) = before.unwrap_or((&[], now.1));
         for list in old {
-            if was != now.1 || !now.0.contains(list) {
+            if !now.0.contains(list) {
                 self.take(*list, was)?;
+            } else if was != now.1 {
+                self.shift(*list, (was, now.1))?;
             }
         }
-        for list in now.0 {
-            if was != now.1 || !old.contains(list) {
-                self.put(*list, now.1)?;
-            }
+        for list in now.0.iter().filter(|list| !old.contains(list)) {
+            self.put(*list, now.1)?;
         }
         Ok(())
     }
@@ -255,41 +258,43 @@ fn orders<'a>(connection: &'a Connection, ticket: &'a [u8; 16], created_at: i64)
         (
             "INSERT INTO by_updated VALUES (?1, ?2, ?3, ?4)",
             "DELETE FROM by_updated WHERE list = ?1 AND at = ?2 AND ticket = ?3",
+            "UPDATE by_updated SET at = ?4 WHERE list = ?1 AND at = ?2 AND ticket = ?3",
         ),
         (
             "INSERT INTO by_created VALUES (?1, ?2, ?3, ?4)",
             "DELETE FROM by_created WHERE list = ?1 AND at = ?2 AND ticket = ?3",
+            "UPDATE by_created SET at = ?4 WHERE list = ?1 AND at = ?2 AND ticket = ?3",
         ),
         (
             "INSERT INTO by_waiting VALUES (?1, ?2, ?3, ?4)",
             "DELETE FROM by_waiting WHERE list = ?1 AND at = ?2 AND ticket = ?3",
+            "UPDATE by_waiting SET at = ?4 WHERE list = ?1 AND at = ?2 AND ticket = ?3",
         ),
     ];
-    statements.map(|(insert, delete)| Order {
+    statements.map(|(insert, delete, shift)| Order {
         connection,
         ticket,
         created_at,
         insert,
         delete,
+        shift,
     })
 }
 
 /// Writes a ticket as it is after an event of its chat, or where its chat changed.
 pub(super) fn write_ticket(
     connection: &Connection,
-    event: &Event,
+    (event, chat): (&Event, &Placed),
     ticket: &Ticket,
     tally: &mut Tally,
 ) -> rusqlite::Result<()> {
-    let (workspace, chat_id) = (event.workspace_id, event.aggregate_id);
-    let Some(traits) = Traits::of(connection, chat_id, ticket)? else {
-        return Ok(());
-    };
+    let workspace = event.workspace_id;
+    let traits = Traits::of(chat, ticket);
     let id = ticket.id.as_bytes();
     let before = connection
         .prepare_cached(
             "SELECT channel, assignee, team, responder, tags, reason, priority, removed, status, pending, updated_at,
-               waiting, lists, opened_at FROM ticket WHERE id = ?1",
+               waiting, lists, opened_at, rowid FROM ticket WHERE id = ?1",
         )?
         .query_row([id], before)
         .optional()?;
@@ -320,7 +325,7 @@ pub(super) fn write_ticket(
             let more = pending.saturating_sub(i64::from(before.pending));
             tally.count(workspace, (&traits, status), (0, more));
             if before.opened_at == signed(ticket.opened_at) {
-                return rewrite_row(connection, ticket);
+                return rewrite_row(connection, ticket, before.row);
             }
         }
         Some(before) => {
@@ -338,11 +343,11 @@ pub(super) fn write_ticket(
 }
 
 /// Rewrites the row of a ticket that stays where it is: no index changes.
-fn rewrite_row(connection: &Connection, ticket: &Ticket) -> rusqlite::Result<()> {
+fn rewrite_row(connection: &Connection, ticket: &Ticket, row: i64) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("UPDATE ticket SET pending = ?2, updated_at = ?3, waiting = ?4, body = ?5 WHERE id = ?1")?
+        .prepare_cached("UPDATE ticket SET pending = ?2, updated_at = ?3, waiting = ?4, body = ?5 WHERE rowid = ?1")?
         .execute(params![
-            ticket.id.as_bytes(),
+            row,
             ticket.pending_chat_messages,
             signed(ticket.updated_at),
             signed(waiting_key(ticket)),
@@ -399,9 +404,14 @@ pub(super) fn place_chat(connection: &Connection, event: &Event) -> rusqlite::Re
         crate::view::read::parsed::<Ticket>(row, 0)
     })?;
     let tickets: Vec<Ticket> = tickets.collect::<rusqlite::Result<_>>()?;
+    let chat = connection
+        .prepare_cached("SELECT channel, responder_id, removed_at IS NOT NULL FROM chat WHERE id = ?1")?
+        .query_row([event.aggregate_id.as_bytes()], |row| placed(event.aggregate_id, row))
+        .optional()?;
+    let Some(chat) = chat else { return Ok(()) };
     let mut tally = Tally::default();
     for ticket in &tickets {
-        write_ticket(connection, event, ticket, &mut tally)?;
+        write_ticket(connection, (event, &chat), ticket, &mut tally)?;
     }
     tally.write(connection)
 }

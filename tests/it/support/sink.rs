@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::StreamExt as _;
 use hmac::{Hmac, KeyInit, Mac as _};
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -54,6 +55,8 @@ pub struct Reaction {
     pub status: u16,
     pub header: Option<(&'static str, String)>,
     pub after: Duration,
+    /// The body begins and never ends.
+    pub is_endless: bool,
 }
 
 impl Reaction {
@@ -62,6 +65,7 @@ impl Reaction {
             status,
             header: None,
             after: Duration::ZERO,
+            is_endless: false,
         }
     }
 }
@@ -92,6 +96,10 @@ async fn receive(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap
     shared.sent.lock().push(sent);
     tokio::time::sleep(reaction.after).await;
     let mut response = StatusCode::from_u16(reaction.status).unwrap().into_response();
+    if reaction.is_endless {
+        let begin = futures_util::stream::once(async { Ok::<_, std::io::Error>("begin") });
+        *response.body_mut() = Body::from_stream(begin.chain(futures_util::stream::pending()));
+    }
     if let Some((name, value)) = reaction.header {
         let value = HeaderValue::from_str(&value).unwrap();
         response.headers_mut().insert(HeaderName::from_static(name), value);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{WEBHOOK, deliveries, hook, start, text, until};
 use crate::support::story::run;
-use crate::support::{Client, Sent, WebhookSink, eventually};
+use crate::support::{Client, Reaction, Sent, WebhookSink, eventually};
 
 fn texts(sent: &[Sent]) -> Vec<String> {
     let texts = sent.iter().map(|one| &one.body["data"]["message"]["text"]);
@@ -191,4 +191,70 @@ async fn what_is_wrong_is_named() {
         .await;
     }
     assert_eq!(code(&client, &create("")).await, "LIMIT_REACHED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_is_not_lost_while_something_is_being_told() {
+    let app = start(None).await;
+    let (client, sink) = (app.client(), WebhookSink::start().await);
+    let channel = client.channel().await;
+    let (id, _) = hook(&client, &sink.url, "eventTypes: [\"message.received\"]").await;
+    let first = client.say(&channel, "ada", "0", "0").await;
+    sink.until(1).await;
+    sink.react(|_| Reaction {
+        after: std::time::Duration::from_millis(400),
+        ..Reaction::status(200)
+    });
+    for number in 1..12 {
+        client
+            .say(&channel, "ada", &format!("{number}"), &format!("{number}"))
+            .await;
+    }
+    sink.until(4).await;
+    let after = text(&first, "/cursor");
+    run(
+        &client,
+        &format!("replayWebhook(id: \"{id}\", after: \"{after}\")"),
+        "id",
+    )
+    .await;
+    let before = sink.sent().len();
+    let wanted: Vec<String> = (1..12).map(|number| number.to_string()).collect();
+    eventually("everything again", || async {
+        let since = texts(&sink.sent()[before..]);
+        since.windows(11).any(|some| some == wanted).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_that_nobody_takes_stands_in_nobodys_way() {
+    let app = start(None).await;
+    let (client, sink) = (app.client(), WebhookSink::start().await);
+    let channel = client.channel().await;
+    let (id, _) = hook(&client, &sink.url, "eventTypes: [\"message.received\"]").await;
+    sink.react(|sent: &Sent| Reaction::status(if sent.kind() == "webhook.gap" { 400 } else { 200 }));
+    let other = switchboard::live::Cursor::Point {
+        epoch: 7,
+        partition: 0,
+        position: 1,
+    };
+    run(
+        &client,
+        &format!("replayWebhook(id: \"{id}\", after: \"{}\")", other.encode()),
+        "id",
+    )
+    .await;
+    sink.until(1).await;
+    client.say(&channel, "ada", "1", "after it").await;
+    eventually("what follows", || async {
+        texts(&sink.sent()).contains(&"after it".to_owned()).then_some(())
+    })
+    .await;
+    let stands = until(&client, &id, "it is remembered", |found| {
+        found["deliveries"]["gaps"] == json!(1.0)
+    })
+    .await;
+    assert_eq!(stands["deliveries"]["lastGap"], "the logs began a new life");
+    assert_eq!(stands["deliveries"]["isDown"], false);
 }

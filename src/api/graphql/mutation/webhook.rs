@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Object, Result};
 use serde_json::json;
+use url::Url;
 use uuid::Uuid;
 
 use super::setting::{change, found};
@@ -19,6 +20,8 @@ use crate::live::Cursor;
 
 /// How long the secret before goes on where nobody says, in milliseconds: a day.
 const OVERLAP_MS: Millis = 86_400_000;
+/// When to test again where too many do, in milliseconds.
+const BUSY_MS: Millis = 5_000;
 /// The most events that are named at once.
 const EVENTS_MAX: usize = 100;
 
@@ -29,7 +32,7 @@ pub(super) struct WebhookMutation;
 fn check_url(services: &Services, url: Option<&str>) -> Result<(), ApiError> {
     let Some(url) = url else { return Ok(()) };
     // what is no URL at all is refused with its own words
-    if !url.starts_with("http") {
+    if Url::parse(url).is_err() {
         return Ok(());
     }
     let refused = |reason| Rejection::invalid("input.url", format!("a URL that can be asked: {reason}")).into();
@@ -83,6 +86,9 @@ impl WebhookMutation {
     ) -> Result<Webhook> {
         let described = json!(["updateWebhook", id, input]);
         check_url(services(ctx)?, input.url.as_deref())?;
+        if input.enabled == Some(true) && !known(ctx, id)?.is_enabled() {
+            services(ctx)?.webhooks.resume(id).await.map_err(ApiError::from)?;
+        }
         let patch = Box::new(input.into_patch());
         let body = WorkspaceCommandBody::Webhook(WebhookCommand::Update { id, patch });
         let (_, workspace, id) = change(ctx, idempotency_key, (described, body)).await?;
@@ -130,10 +136,13 @@ impl WebhookMutation {
         Ok(DeletedWebhook { id })
     }
 
-    /// Posts a test to a webhook and waits for the answer, 15 s at most. It need not be enabled.
+    /// Posts a test to a webhook and waits for the answer. It need not be enabled. `OVERLOADED`: this node tests 16 already.
     async fn test_webhook(&self, ctx: &Context<'_>, id: Uuid) -> Result<WebhookTest> {
         let webhook = known(ctx, id)?;
-        Ok(services(ctx)?.webhooks.test(&webhook).await.into())
+        let tested = services(ctx)?.webhooks.test(&webhook).await;
+        Ok(tested
+            .ok_or_else(|| ApiError::overloaded("too many webhooks are being tested", BUSY_MS))?
+            .into())
     }
 
     /// Tries again at once what waits and what was given up: these events, at most 100, or all when absent.

@@ -56,7 +56,7 @@ pub(super) const WEBHOOKS: &[Row] = &[
         "How a webhook's deliveries stand",
         "query getWebhookDeliveries($webhookId: UUID!) { webhook(id: $webhookId) { deliveries {
            delivered waiting { ...Undelivered } givenUp { ...Undelivered } forgotten isDown lastAttemptAt lastSuccessAt
-           failingSince nextAttemptAt lastError } } }",
+           failingSince nextAttemptAt lastError gaps lastGap } } }",
     ),
     row(
         Verb::Post,
