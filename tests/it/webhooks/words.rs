@@ -142,11 +142,11 @@ async fn who_knows_one_channel_learns_nothing_that_was_set_of_who_writes_on_two(
         of_contact(0)
     );
     run(&client, &merge, "id").await;
-    let set = format!(
+    let mail = format!(
         "updateContact(id: \"{}\", input: {{ emails: [\"ada@example.org\"] }})",
         of_contact(0)
     );
-    run(&client, &set, "id").await;
+    run(&client, &mail, "id").await;
     run(
         &client,
         &format!("addNote(ticketId: {}, text: \"n\")", of_chats[0]["ticket"]["id"]),
