@@ -361,7 +361,8 @@ fn decide(draft: &mut Draft<'_>) -> Result<Receipt, Rejection> {
             subject,
             assignee_id,
             team_id,
-        } => lifecycle::open(draft, subject.as_deref(), *assignee_id, *team_id),
+            is_taken,
+        } => lifecycle::open(draft, subject.as_deref(), (*assignee_id, *is_taken), *team_id),
         ChatCommandBody::OpenFromPost {
             profile,
             content,

@@ -178,6 +178,8 @@ pub enum ChatCommandBody {
         subject: Option<String>,
         assignee_id: Option<Uuid>,
         team_id: Option<Uuid>,
+        /// The assignee has taken it into work; otherwise it waits for them, NEW.
+        is_taken: bool,
     },
     /// A comment or review of the owner becomes a ticket: the open one, or a new one.
     OpenFromPost {

@@ -394,3 +394,6 @@ impl Ledger {
         Err(StoreError::Unavailable(BUSY.into()))
     }
 }
+
+#[cfg(test)]
+mod tests;

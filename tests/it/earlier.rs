@@ -103,6 +103,7 @@ fn a_merged_ticket_is_another_name_for_its_target() {
         subject: None,
         assignee_id: None,
         team_id: None,
+        is_taken: true,
     })
     .unwrap();
     let into = id::ticket(play.chat.id, 3);

@@ -135,6 +135,7 @@ fn body(wish: Wish, chat: Uuid) -> ChatCommandBody {
             subject: None,
             assignee_id: who(by),
             team_id: None,
+            is_taken: true,
         },
         Wish::Handover => ChatCommandBody::Handover {
             team_id: None,
@@ -449,6 +450,7 @@ fn a_refusal_names_where_the_ticket_is_and_where_it_cannot_go() {
         subject: None,
         assignee_id: None,
         team_id: None,
+        is_taken: true,
     };
     let mut command = ChatCommand::new(Uuid::nil(), id::first_workspace(), Actor::system(), open);
     let refused = Chat::blank(chat_id).decide(&command, &rulebook, 1).unwrap_err();

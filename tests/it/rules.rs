@@ -280,6 +280,7 @@ fn agents_and_teams_are_assigned_at_once_and_must_be_known() {
         subject: Some("again".into()),
         assignee_id,
         team_id,
+        is_taken: true,
     };
     let Rejection::AlreadyOpen { ticket_id } = play.ask(open(None, None)).unwrap_err() else {
         panic!()
@@ -299,6 +300,21 @@ fn agents_and_teams_are_assigned_at_once_and_must_be_known() {
         (Some("again"), Some(Play::TEAM))
     );
     assert_eq!(ticket.last_handler_id, Some(Play::OTHER), "who had the chat before");
+    play.act(TicketAction::Close).unwrap();
+    play.ask(ChatCommandBody::Open {
+        subject: None,
+        assignee_id: Some(Play::AGENT),
+        team_id: None,
+        is_taken: false,
+    })
+    .unwrap();
+    let waits = play.ticket();
+    assert_eq!((waits.reason, waits.assignee_id), (Reason::Manual, Some(Play::AGENT)));
+    assert_eq!(waits.ongoing_at, None);
+    let offer = TicketAction::Offer { agent_id: Play::OTHER };
+    assert_eq!(code(play.act(offer)), "ALREADY_ASSIGNED", "nobody else is given it");
+    play.act(TicketAction::Take { agent_id: Play::AGENT }).unwrap();
+    assert_eq!(play.ticket().reason, Reason::InProgress);
 }
 
 #[test]

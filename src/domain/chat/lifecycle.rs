@@ -17,7 +17,7 @@ const HOLD_MAX_MS: Millis = 315_576_000_000;
 pub(super) fn open(
     draft: &mut Draft<'_>,
     subject: Option<&str>,
-    assignee_id: Option<Uuid>,
+    (assignee_id, is_taken): (Option<Uuid>, bool),
     team_id: Option<Uuid>,
 ) -> Result<Receipt, Rejection> {
     check_subject(subject)?;
@@ -27,8 +27,10 @@ pub(super) fn open(
     draft.rules.check_team(team_id)?;
     draft.create(Reason::Manual, Circumstance::Manual, subject, None);
     draft.assign_team(team_id.or(draft.rules.policy.default_team_id));
-    if assignee_id.is_some() {
+    if assignee_id.is_some() && is_taken {
         give(draft, assignee_id)?;
+    } else {
+        draft.assign(assignee_id);
     }
     Ok(Receipt::default())
 }

@@ -31,6 +31,7 @@ impl ChatMutation {
             subject,
             assignee_id,
             team_id,
+            is_taken: true,
         };
         chat_command(ctx, chat_id, idempotency_key, body).await
     }

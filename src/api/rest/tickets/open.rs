@@ -16,7 +16,7 @@ use crate::api::ApiState;
 use crate::api::commands::{Repeats, command};
 use crate::api::error::ApiError;
 use crate::api::rest::Problems;
-use crate::api::rest::extract::{Caller, Conditions, Json, bad};
+use crate::api::rest::extract::{Caller, Conditions, Json};
 use crate::domain::id::sha256_hex;
 use crate::domain::{ChatCommandBody, TicketAction};
 
@@ -38,8 +38,7 @@ pub(super) struct NewTicket {
     ticketing_team_id: Option<Uuid>,
     /// The user that it is assigned to.
     assignee_id: Uuid,
-    /// `ongoing`, or `completed` for what is done already. `pending` is refused: whoever has a ticket has taken it into
-    /// work.
+    /// `pending` where it waits for the user to take it into work, `ongoing`, or `completed` for what is done already.
     status: LifecycleStatus,
 }
 
@@ -81,14 +80,11 @@ async fn create(
     principal.require(Scope::Write)?;
     let services = &state.services;
     chat(services, &principal, new.chat_id).await?;
-    if new.status == LifecycleStatus::Pending {
-        let expected = "ongoing or completed: whoever has a ticket has taken it into work";
-        return Err(bad("status", expected));
-    }
     let body = ChatCommandBody::Open {
         subject: None,
         assignee_id: Some(new.assignee_id),
         team_id: new.ticketing_team_id,
+        is_taken: new.status != LifecycleStatus::Pending,
     };
     let repeats = Repeats {
         idempotency_key: terms.idempotency_key.clone(),
