@@ -34,43 +34,31 @@ fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
 /// Applies the records that no earlier call applied, with the next ordinals.
 pub(super) fn apply_new(connection: &Connection, records: Vec<Record>) -> Result<Vec<Entry>, ReadError> {
     let mut ordinal = last_ordinal(connection)?;
-    let mut applied: HashMap<Uuid, u64> = HashMap::new();
     let mut entries = Vec::with_capacity(records.len());
+    // an aggregate's event that is there is known, and so are those before it
     let mut insert = connection.prepare_cached(
-        "INSERT INTO event (ordinal, partition, position, aggregate, seq, workspace, body)
+        "INSERT OR IGNORE INTO event (ordinal, partition, position, aggregate, seq, workspace, body)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
-    let mut known =
-        connection.prepare_cached("SELECT seq FROM event WHERE aggregate = ?1 ORDER BY seq DESC LIMIT 1")?;
     for record in records {
-        let aggregate_id = record.event.aggregate_id;
-        let seq = match applied.get(&aggregate_id) {
-            Some(seq) => *seq,
-            None => known
-                .query_row([aggregate_id.as_bytes()], |row| row.get::<_, i64>(0))
-                .optional()?
-                .map_or(0, i64::unsigned_abs),
-        };
-        if record.event.seq <= seq {
-            applied.insert(aggregate_id, seq);
-            continue;
-        }
-        applied.insert(aggregate_id, record.event.seq);
-        ordinal = ordinal.saturating_add(1);
-        insert.execute(params![
-            signed(ordinal),
+        let next = ordinal.saturating_add(1);
+        let is_new = insert.execute(params![
+            signed(next),
             record.partition,
             signed(record.position),
-            aggregate_id.as_bytes(),
+            record.event.aggregate_id.as_bytes(),
             signed(record.event.seq),
             record.event.workspace_id.as_bytes(),
             &*record.json,
         ])?;
-        entries.push(Entry {
-            ordinal,
-            record,
-            whereabouts: None,
-        });
+        if is_new > 0 {
+            ordinal = next;
+            entries.push(Entry {
+                ordinal,
+                record,
+                whereabouts: None,
+            });
+        }
     }
     let events: Vec<(u16, u64, &Event)> = entries
         .iter()
