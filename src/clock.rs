@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
+
 use crate::domain::Millis;
 
 /// Gives the time; clones share it. A test may set it ahead.
@@ -27,4 +29,17 @@ impl Clock {
     pub fn advance(&self, by_ms: Millis) {
         self.ahead_ms.fetch_add(by_ms, Ordering::Relaxed);
     }
+}
+
+/// As a date and time; none past the year 9999.
+#[must_use]
+pub fn timestamp(at: Millis) -> Option<Timestamp> {
+    let at = i64::try_from(at).ok()?;
+    Timestamp::from_millisecond(at).ok()
+}
+
+/// RFC 3339 in UTC with milliseconds.
+#[must_use]
+pub fn format_millis(at: Millis) -> String {
+    timestamp(at).map_or_else(String::new, |instant| format!("{instant:.3}"))
 }

@@ -43,12 +43,13 @@ impl Processes {
     }
 }
 
-fn rule(name: &str) -> Actor {
+/// A rule of ours, as whoever did something.
+pub(crate) fn rule(name: &str) -> Actor {
     Actor::new(ActorKind::Rule, name)
 }
 
 /// A new id, by chance; nil where the system gives no random numbers, which takes away nothing but the trace.
-fn new_id() -> Uuid {
+pub(crate) fn new_id() -> Uuid {
     let mut bytes = [0_u8; 16];
     match getrandom::fill(&mut bytes) {
         Ok(()) => uuid::Builder::from_random_bytes(bytes).into_uuid(),

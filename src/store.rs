@@ -132,6 +132,15 @@ pub struct Heads {
     pub positions: Vec<u64>,
 }
 
+impl Heads {
+    /// Whether any log is further in `other`.
+    #[must_use]
+    pub fn is_behind(&self, other: &Self) -> bool {
+        let mut logs = self.positions.iter().zip(&other.positions);
+        logs.any(|(position, other)| position < other)
+    }
+}
+
 /// What following the log brought.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Followed {

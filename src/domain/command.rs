@@ -384,6 +384,12 @@ pub fn check_name(field: &'static str, text: &str) -> Result<(), Rejection> {
     check_text(field, text, NAME_MAX_BYTES)
 }
 
+/// Whether a list has something more than once.
+pub(super) fn is_repetitive<T: PartialEq>(list: &[T]) -> bool {
+    let is_repeated = |(place, item): (usize, &T)| list.iter().take(place).any(|other| other == item);
+    list.iter().enumerate().any(is_repeated)
+}
+
 /// Refuses a subject that is blank or too long.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::command::check_name;
+use super::command::{check_name, is_repetitive};
 use super::event::EventBody;
 use super::{Event, Millis, Rejection, Workspace, id};
 
@@ -130,8 +130,7 @@ impl KeyGrant {
 
     fn check(&self) -> Result<(), Rejection> {
         check_name("input.name", &self.name)?;
-        let is_repeated = |(place, scope): (usize, &Scope)| self.scopes.iter().take(place).any(|other| other == scope);
-        if self.scopes.is_empty() || self.scopes.iter().enumerate().any(is_repeated) {
+        if self.scopes.is_empty() || is_repetitive(&self.scopes) {
             return Err(Rejection::invalid("input.scopes", "one or more, each once"));
         }
         if self.channel_ids.len() > KEY_CHANNELS_MAX {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use uuid::Uuid;
 
-use super::command::{URL_MAX_BYTES, check_name, check_text};
+use super::command::{URL_MAX_BYTES, check_name, check_text, is_repetitive};
 use super::event::{EventBody, NAMES, Scope, scope_of};
 use super::{Event, Millis, Rejection, Workspace};
 
@@ -14,8 +14,6 @@ pub const WEBHOOKS_MAX: usize = 100;
 pub const WEBHOOK_SECRETS_MAX: usize = 2;
 /// The most channels that a webhook is limited to.
 pub const WEBHOOK_CHANNELS_MAX: usize = 100;
-/// How long a secret may go on once another took its place, in milliseconds: 30 days.
-pub const WEBHOOK_OVERLAP_MAX_MS: Millis = 2_592_000_000;
 
 /// The events of no chat that say on which channel they happened.
 const OF_CHANNEL: [&str; 2] = ["post.received", "post.edited"];
@@ -156,10 +154,8 @@ impl WebhookTerms {
     fn check(&self) -> Result<(), Rejection> {
         check_name("input.name", &self.name)?;
         check_url(&self.url)?;
-        let is_repeated =
-            |(place, name): (usize, &String)| self.event_types.iter().take(place).any(|other| other == name);
         let is_unknown = |name: &String| !self.format.has(name);
-        if self.event_types.iter().any(is_unknown) || self.event_types.iter().enumerate().any(is_repeated) {
+        if self.event_types.iter().any(is_unknown) || is_repetitive(&self.event_types) {
             let all = NAMES.iter().filter(|name| self.format.has(name));
             let expected = all.copied().collect::<Vec<_>>().join(", ");
             return Err(Rejection::invalid(

@@ -179,13 +179,13 @@ impl Tail {
         if heads.epoch != now.heads.epoch || heads.positions.len() != now.heads.positions.len() {
             return Ok(Some(EPOCH));
         }
-        if is_behind(heads, &now.floor) {
+        if heads.is_behind(&now.floor) {
             return Ok(Some(TRIMMED));
         }
-        if is_behind(&now.heads, heads) {
+        if now.heads.is_behind(heads) {
             // another node may be ahead of this one, but nobody is ahead of the store
             let store = self.live.shared.store.heads().await?;
-            if is_behind(&store, heads) {
+            if store.is_behind(heads) {
                 return Ok(Some(UNKNOWN));
             }
         }
@@ -263,7 +263,7 @@ impl Tail {
             let changed = self.applied.changed().await;
             return Ok(changed.map_or(Read::End, |()| Read::Again));
         }
-        if now.heads.epoch != self.place.heads.epoch || is_behind(&self.place.heads, &now.floor) {
+        if now.heads.epoch != self.place.heads.epoch || self.place.heads.is_behind(&now.floor) {
             let other_epoch = now.heads.epoch != self.place.heads.epoch;
             self.gap = Some(if other_epoch { EPOCH } else { TRIMMED });
             self.place = Place {
@@ -366,12 +366,3 @@ enum Read {
 const EPOCH: &str = "the logs began a new life";
 const TRIMMED: &str = "the log no longer holds what was missed";
 const UNKNOWN: &str = "the cursor is ahead of the log";
-
-/// Whether any log is further in `other`.
-fn is_behind(heads: &Heads, other: &Heads) -> bool {
-    heads
-        .positions
-        .iter()
-        .zip(&other.positions)
-        .any(|(position, other)| position < other)
-}

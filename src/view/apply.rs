@@ -10,7 +10,7 @@ use self::text::Of;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, ToSql, params};
 use uuid::Uuid;
 
 use super::Entry;
@@ -129,12 +129,7 @@ fn apply_all(connection: &Connection, records: &[(u16, u64, &Event)]) -> rusqlit
 
 /// Notes the last event of a chat, if the chat is known.
 fn touch(connection: &Connection, event: &Event) -> rusqlite::Result<Option<Placed>> {
-    let id = event.aggregate_id;
-    let found = connection
-        .prepare_cached("SELECT channel, responder_id, removed_at IS NOT NULL, rowid FROM chat WHERE id = ?1")?
-        .query_row([id.as_bytes()], |row| Ok((placed(id, row)?, row.get::<_, i64>(3)?)))
-        .optional()?;
-    let Some((placed, row)) = found else {
+    let Some((placed, row)) = find_chat(connection, event.aggregate_id)? else {
         return Ok(None);
     };
     // RETURNING would have SQLite keep pages to undo the statement
@@ -144,17 +139,27 @@ fn touch(connection: &Connection, event: &Event) -> rusqlite::Result<Option<Plac
     Ok(Some(placed))
 }
 
-/// From channel, responder, and whether it is removed.
-fn placed(chat_id: Uuid, row: &Row<'_>) -> rusqlite::Result<Placed> {
-    let responder: Option<[u8; 16]> = row.get(1)?;
-    Ok(Placed {
-        whereabouts: Whereabouts {
-            chat_id,
-            channel_id: Uuid::from_bytes(row.get(0)?),
-            responder_id: responder.map(Uuid::from_bytes),
-        },
-        is_removed: row.get(2)?,
-    })
+/// Where a chat is, and its row.
+fn find_chat(connection: &Connection, chat_id: Uuid) -> rusqlite::Result<Option<(Placed, i64)>> {
+    connection
+        .prepare_cached("SELECT channel, responder_id, removed_at IS NOT NULL, rowid FROM chat WHERE id = ?1")?
+        .query_row([chat_id.as_bytes()], |row| {
+            let responder: Option<[u8; 16]> = row.get(1)?;
+            let whereabouts = Whereabouts {
+                chat_id,
+                channel_id: Uuid::from_bytes(row.get(0)?),
+                responder_id: responder.map(Uuid::from_bytes),
+            };
+            let is_removed = row.get(2)?;
+            Ok((
+                Placed {
+                    whereabouts,
+                    is_removed,
+                },
+                row.get(3)?,
+            ))
+        })
+        .optional()
 }
 
 fn says_what_it_is_about(event: &Event) -> bool {

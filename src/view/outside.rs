@@ -42,6 +42,20 @@ pub struct ContactRow {
     pub has_chats_elsewhere: bool,
 }
 
+impl ContactRow {
+    /// For who may not know of all its channels: of one with chats elsewhere, nothing that was set.
+    #[must_use]
+    pub fn glimpse(self) -> Self {
+        if self.has_chats_elsewhere {
+            return Self {
+                details: ContactDetails::default(),
+                ..self
+            };
+        }
+        self
+    }
+}
+
 /// The contact that stands for this one. A circle, which two merges at the same moment may make, stands for its least id.
 fn root(connection: &Connection, workspace: Uuid, contact_id: Uuid) -> rusqlite::Result<Uuid> {
     let mut statement =

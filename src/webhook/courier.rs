@@ -15,8 +15,9 @@ use self::turn::Turn;
 use super::Webhooks;
 use super::ledger::{Ledger, Outcome, State, Told};
 use crate::domain::webhook::WebhookPatch;
-use crate::domain::{Actor, ActorKind, Millis, Webhook, WebhookCommand, WorkspaceCommand, WorkspaceCommandBody};
+use crate::domain::{Millis, Webhook, WebhookCommand, WorkspaceCommand, WorkspaceCommandBody};
 use crate::live::{Cursor, EventFilter, From, LiveError, Topic};
+use crate::process::{new_id, rule};
 use crate::store::StoreError;
 
 /// How long a node holds a webhook without saying so again, in milliseconds.
@@ -205,8 +206,7 @@ impl Courier {
             return false;
         };
         let floor = self.webhooks.parts.live.applied().floor;
-        let mut logs = heads.positions.iter().zip(&floor.positions);
-        heads.epoch == floor.epoch && logs.any(|(position, floor)| position < floor)
+        heads.epoch == floor.epoch && heads.is_behind(&floor)
     }
 
     /// Makes durable what was tried: what failed together with the cursor that passes it. Not if another node took over.
@@ -233,9 +233,9 @@ impl Courier {
             ..WebhookPatch::default()
         };
         let command = WorkspaceCommand {
-            id: Uuid::from_u128(u128::from(getrandom::u64().unwrap_or(0))),
+            id: new_id(),
             workspace_id: self.workspace_id,
-            actor: Actor::new(ActorKind::Rule, "webhook"),
+            actor: rule("webhook"),
             keys: Vec::new(),
             body_hash: None,
             body: WorkspaceCommandBody::Webhook(WebhookCommand::Update {

@@ -4,7 +4,6 @@ mod standard;
 mod usedesk;
 mod yolead;
 
-use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::domain::{Decision, Event, Millis, Webhook, WebhookFormat, Workspace};
@@ -66,14 +65,4 @@ fn decision(event: &Event) -> Option<Decision> {
 /// Whether it is a message for which a ticket was made.
 pub(super) fn made_ticket(event: &Event) -> bool {
     decision(event) == Some(Decision::Created)
-}
-
-fn timestamp(at: Millis) -> Option<Timestamp> {
-    let at = i64::try_from(at).ok()?;
-    Timestamp::from_millisecond(at).ok()
-}
-
-/// RFC 3339 in UTC with milliseconds.
-fn rfc_3339(at: Millis) -> String {
-    timestamp(at).map_or_else(String::new, |at| format!("{at:.3}"))
 }

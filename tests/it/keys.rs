@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use switchboard::api::auth::{AuthError, Authenticator};
-use switchboard::api::graphql::scalar::format_millis;
+use switchboard::clock::format_millis;
 use switchboard::domain::id::{self, sha256_hex};
 use switchboard::process::key_uses;
 

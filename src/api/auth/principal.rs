@@ -6,7 +6,6 @@ use uuid::Uuid;
 
 use super::{Role, Scope};
 use crate::api::error::ApiError;
-use crate::domain::contact::ContactDetails;
 use crate::domain::key::KeySecret;
 use crate::domain::{ApiKey, Rejection};
 use crate::view::ContactRow;
@@ -161,12 +160,9 @@ impl Principal {
     /// What the key may know of a contact: one with no chat on a channel that it knows is none, and of one with chats
     /// elsewhere it knows those here, and nothing that was set.
     #[must_use]
-    pub(in crate::api) fn glimpse(&self, mut contact: ContactRow) -> Option<ContactRow> {
-        if contact.has_chats_elsewhere {
-            contact.details = ContactDetails::default();
-        }
+    pub(in crate::api) fn glimpse(&self, contact: ContactRow) -> Option<ContactRow> {
         let is_seen = self.channels.is_none() || !contact.chats.is_empty();
-        is_seen.then_some(contact)
+        is_seen.then(|| contact.glimpse())
     }
 }
 

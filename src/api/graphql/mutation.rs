@@ -15,10 +15,12 @@ use uuid::Uuid;
 
 use super::loader::{principal, services};
 use super::receipt::Receipt;
+use super::scalar::millis;
 use crate::api::commands::{self, Repeats, command};
 use crate::api::error::ApiError;
 use crate::domain::command::TicketAction;
-use crate::domain::{ChatCommandBody, Rejection};
+use crate::domain::key::OVERLAP_MAX_MS;
+use crate::domain::{ChatCommandBody, Millis, Rejection};
 
 /// Commands. Each is answered only after it is durable.
 #[derive(Clone, Copy, Debug, Default, MergedObject)]
@@ -32,6 +34,20 @@ pub struct Mutation(
     key::KeyMutation,
     webhook::WebhookMutation,
 );
+
+/// How long the secret before goes on where nobody says, in milliseconds: a day.
+const OVERLAP_MS: Millis = 86_400_000;
+
+/// When the secrets before end.
+fn old_expires_at(ctx: &Context<'_>, overlap_ms: Option<f64>) -> Result<Millis> {
+    let overlap = overlap_ms.map_or(Ok(OVERLAP_MS), |overlap| millis("overlapMs", overlap));
+    let overlap = overlap.map_err(ApiError::from)?;
+    if overlap > OVERLAP_MAX_MS {
+        let expected = format!("0 to {OVERLAP_MAX_MS}");
+        return Err(ApiError::from(Rejection::invalid("overlapMs", expected)).into());
+    }
+    Ok(services(ctx)?.clock.now().saturating_add(overlap))
+}
 
 async fn chat_command(
     ctx: &Context<'_>,

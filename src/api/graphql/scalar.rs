@@ -3,6 +3,7 @@
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use jiff::Timestamp;
 
+use crate::clock::format_millis;
 use crate::domain::{Millis, Rejection};
 
 /// An instant: RFC 3339, in UTC, with milliseconds.
@@ -24,15 +25,6 @@ impl ScalarType for DateTime {
     fn to_value(&self) -> Value {
         Value::String(format_millis(self.0))
     }
-}
-
-/// RFC 3339 in UTC with milliseconds.
-#[must_use]
-pub fn format_millis(at: Millis) -> String {
-    i64::try_from(at)
-        .ok()
-        .and_then(|at| Timestamp::from_millisecond(at).ok())
-        .map_or_else(String::new, |instant| format!("{instant:.3}"))
 }
 
 /// A place in the logs; opaque, comes from an item and goes into `after`.

@@ -5,8 +5,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::actor::Answer;
-use crate::api::graphql::scalar::format_millis;
 use crate::api::services::Services;
+use crate::clock::format_millis;
 use crate::domain::{Chat, Decision, Status, Ticket, Trace, id};
 use crate::live::Cursor;
 

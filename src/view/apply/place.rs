@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::{Placed, json, placed, signed};
+use super::{Placed, find_chat, json, signed};
 use crate::domain::{Event, Ticket};
 use crate::view::lists::{Dimension, none};
 use crate::view::tickets::waiting_key;
@@ -404,11 +404,9 @@ pub(super) fn place_chat(connection: &Connection, event: &Event) -> rusqlite::Re
         crate::view::read::parsed::<Ticket>(row, 0)
     })?;
     let tickets: Vec<Ticket> = tickets.collect::<rusqlite::Result<_>>()?;
-    let chat = connection
-        .prepare_cached("SELECT channel, responder_id, removed_at IS NOT NULL FROM chat WHERE id = ?1")?
-        .query_row([event.aggregate_id.as_bytes()], |row| placed(event.aggregate_id, row))
-        .optional()?;
-    let Some(chat) = chat else { return Ok(()) };
+    let Some((chat, _)) = find_chat(connection, event.aggregate_id)? else {
+        return Ok(());
+    };
     let mut tally = Tally::default();
     for ticket in &tickets {
         write_ticket(connection, (event, &chat), ticket, &mut tally)?;

@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::Courier;
-use crate::domain::contact::ContactDetails;
 use crate::domain::{Event, EventBody, Webhook};
 use crate::live::{Cursor, LiveError, Place};
 use crate::sqlite::ReadError;
@@ -158,15 +157,7 @@ impl Courier {
         let channel_ids = (!channel_ids.is_empty()).then(|| channel_ids.clone());
         let view = self.webhooks.parts.live.view();
         let found = view.contact(self.workspace_id, chat.contact_id, channel_ids).await?;
-        Ok(found.map(|contact| {
-            if contact.has_chats_elsewhere {
-                return ContactRow {
-                    details: ContactDetails::default(),
-                    ..contact
-                };
-            }
-            contact
-        }))
+        Ok(found.map(ContactRow::glimpse))
     }
 
     /// The text of the message for which a ticket was made; it comes with the same command, a little later.

@@ -220,12 +220,9 @@ impl<'a> Turn<'a> {
                 self.state.cursor = Some(cursor);
             }
         }
-        let wait = if self.courier.progress.lock().has_failures() {
-            REMEMBER_FAILURES_EVERY
-        } else {
-            REMEMBER_EVERY
-        };
-        if self.remembered.elapsed() >= wait {
+        let since = self.remembered.elapsed();
+        let has_failures = || self.courier.progress.lock().has_failures();
+        if since >= REMEMBER_EVERY || (since >= REMEMBER_FAILURES_EVERY && has_failures()) {
             self.courier.remember().await?;
             self.remembered = Instant::now();
         }

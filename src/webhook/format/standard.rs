@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{News, rfc_3339};
+use super::News;
+use crate::clock::format_millis;
 use crate::domain::{Event, Message, Millis, Ticket, Webhook, id};
 use crate::view::ChatRow;
 
@@ -35,7 +36,7 @@ fn ticket(ticket: &Ticket) -> Value {
 fn write_instants(fields: &mut Map<String, Value>) {
     for name in INSTANTS {
         if let Some(at) = fields.get(name).and_then(Value::as_u64) {
-            fields.insert(name.into(), rfc_3339(at).into());
+            fields.insert(name.into(), format_millis(at).into());
         }
     }
     let ratings = fields.get_mut("ratings").and_then(Value::as_array_mut);
@@ -68,8 +69,8 @@ fn message(event: &Event, message: &Message) -> Value {
         "text": message.content.text,
         "attachments": message.content.attachments,
         "status": message.status,
-        "sentAt": rfc_3339(message.sent_at),
-        "receivedAt": rfc_3339(message.received_at),
+        "sentAt": format_millis(message.sent_at),
+        "receivedAt": format_millis(message.received_at),
     })
 }
 
@@ -81,7 +82,7 @@ pub(super) fn body(news: &News<'_>) -> Value {
         .collect();
     json!({
         "type": event.body.name(),
-        "timestamp": rfc_3339(event.at),
+        "timestamp": format_millis(event.at),
         "data": {
             "id": event.id(),
             "workspaceId": event.workspace_id,
@@ -103,7 +104,7 @@ pub(super) fn body(news: &News<'_>) -> Value {
 pub(super) fn gap(reason: &str, at: Millis) -> Value {
     json!({
         "type": "webhook.gap",
-        "timestamp": rfc_3339(at),
+        "timestamp": format_millis(at),
         "data": { "reason": reason },
     })
 }
@@ -111,7 +112,7 @@ pub(super) fn gap(reason: &str, at: Millis) -> Value {
 pub(super) fn test(webhook: &Webhook, at: Millis) -> Value {
     json!({
         "type": "webhook.test",
-        "timestamp": rfc_3339(at),
+        "timestamp": format_millis(at),
         "data": { "webhookId": webhook.id, "name": webhook.terms.name },
     })
 }

@@ -16,7 +16,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{News, timestamp};
+use super::News;
+use crate::clock::timestamp;
 use crate::domain::contact::ContactDetails;
 use crate::domain::field::FieldTarget;
 use crate::domain::ticket::Rating;

@@ -11,7 +11,8 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{News, rfc_3339};
+use super::News;
+use crate::clock::format_millis;
 use crate::domain::{Attachment, Direction, Event, EventBody, Message, Millis, Status, Ticket, id};
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "there are no words for the others")]
@@ -60,7 +61,7 @@ pub(super) fn test(at: Millis) -> Value {
 }
 
 fn envelope(id: Uuid, name: &str, at: Millis, data: &Value) -> Value {
-    json!({ "id": id, "event": name, "createdAt": rfc_3339(at), "data": data })
+    json!({ "id": id, "event": name, "createdAt": format_millis(at), "data": data })
 }
 
 fn status(status: Status) -> &'static str {
@@ -77,8 +78,8 @@ fn ticket(event: &Event, ticket: &Ticket) -> Value {
         "chatId": event.aggregate_id,
         "status": status(ticket.status()),
         "assigneeId": ticket.assignee_id,
-        "startedAt": rfc_3339(ticket.created_at),
-        "endedAt": ticket.ended_at.map(rfc_3339),
+        "startedAt": format_millis(ticket.created_at),
+        "endedAt": ticket.ended_at.map(format_millis),
     });
     let previous = ticket.number.checked_sub(1).filter(|number| *number > 0);
     if let (Value::Object(fields), Some(number)) = (&mut value, previous) {
@@ -103,8 +104,8 @@ fn message(event: &Event, message: &Message) -> Value {
     json!({
         "id": id::message(event.aggregate_id, event.seq),
         "externalId": message.external_id,
-        "sentAt": rfc_3339(message.sent_at),
-        "createdAt": rfc_3339(message.received_at),
+        "sentAt": format_millis(message.sent_at),
+        "createdAt": format_millis(message.received_at),
         "fromId": message.author.id,
         "fromKind": message.author.kind,
         "direction": match message.direction {

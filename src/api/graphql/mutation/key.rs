@@ -4,6 +4,7 @@ use async_graphql::{Context, Object, Result};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::old_expires_at;
 use super::setting::{change, found};
 use crate::api::auth::{Issued, Scope, issue};
 use crate::api::error::ApiError;
@@ -11,13 +12,8 @@ use crate::api::graphql::input::key::{ApiKeyInput, ApiKeyPatchInput};
 use crate::api::graphql::key::{ApiKey, CreatedApiKey, RevokedApiKey};
 use crate::api::graphql::loader::services;
 use crate::api::graphql::needs::Needs;
-use crate::api::graphql::scalar::millis;
 use crate::api::services::new_id;
-use crate::domain::key::OVERLAP_MAX_MS;
-use crate::domain::{self, KeyCommand, Millis, Rejection, WorkspaceCommandBody};
-
-/// How long the secret before goes on where nobody says, in milliseconds: a day.
-const OVERLAP_MS: Millis = 86_400_000;
+use crate::domain::{self, KeyCommand, WorkspaceCommandBody};
 
 /// API keys.
 #[derive(Clone, Copy, Debug, Default)]
@@ -89,17 +85,11 @@ impl KeyMutation {
         idempotency_key: Option<String>,
     ) -> Result<CreatedApiKey> {
         let described = json!(["rotateApiKey", id, overlap_ms]);
-        let overlap = overlap_ms.map_or(Ok(OVERLAP_MS), |overlap| millis("overlapMs", overlap));
-        let overlap = overlap.map_err(ApiError::from)?;
-        if overlap > OVERLAP_MAX_MS {
-            let expected = format!("0 to {OVERLAP_MAX_MS}");
-            return Err(ApiError::from(Rejection::invalid("overlapMs", expected)).into());
-        }
         let issued = issued(id)?;
         let command = KeyCommand::Rotate {
             id,
             hash: issued.hash.clone(),
-            old_expires_at: services(ctx)?.clock.now().saturating_add(overlap),
+            old_expires_at: old_expires_at(ctx, overlap_ms)?,
         };
         give(ctx, idempotency_key, (described, command), issued).await
     }

@@ -5,21 +5,19 @@ use serde_json::json;
 use url::Url;
 use uuid::Uuid;
 
+use super::old_expires_at;
 use super::setting::{change, found};
 use crate::api::auth::Scope;
 use crate::api::error::ApiError;
 use crate::api::graphql::input::webhook::{WebhookInput, WebhookPatchInput};
 use crate::api::graphql::loader::{principal, services};
 use crate::api::graphql::needs::Needs;
-use crate::api::graphql::scalar::{CursorText, int, millis};
+use crate::api::graphql::scalar::{CursorText, int};
 use crate::api::graphql::webhook::{CreatedWebhook, DeletedWebhook, Webhook, WebhookRetry, WebhookTest};
 use crate::api::services::{Services, new_id};
-use crate::domain::webhook::WEBHOOK_OVERLAP_MAX_MS;
 use crate::domain::{self, Millis, Rejection, WebhookCommand, WorkspaceCommandBody};
 use crate::live::Cursor;
 
-/// How long the secret before goes on where nobody says, in milliseconds: a day.
-const OVERLAP_MS: Millis = 86_400_000;
 /// When to test again where too many do, in milliseconds.
 const BUSY_MS: Millis = 5_000;
 /// The most events that are named at once.
@@ -105,17 +103,11 @@ impl WebhookMutation {
         idempotency_key: Option<String>,
     ) -> Result<CreatedWebhook> {
         let described = json!(["rotateWebhookSecret", id, overlap_ms]);
-        let overlap = overlap_ms.map_or(Ok(OVERLAP_MS), |overlap| millis("overlapMs", overlap));
-        let overlap = overlap.map_err(ApiError::from)?;
-        if overlap > WEBHOOK_OVERLAP_MAX_MS {
-            let expected = format!("0 to {WEBHOOK_OVERLAP_MAX_MS}");
-            return Err(ApiError::from(Rejection::invalid("overlapMs", expected)).into());
-        }
         let salt = new_id()?;
         let command = WebhookCommand::Rotate {
             id,
             salt,
-            old_expires_at: services(ctx)?.clock.now().saturating_add(overlap),
+            old_expires_at: old_expires_at(ctx, overlap_ms)?,
         };
         let body = WorkspaceCommandBody::Webhook(command);
         let (services, workspace, id) = change(ctx, idempotency_key, (described, body)).await?;

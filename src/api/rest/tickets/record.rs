@@ -10,8 +10,8 @@ use super::with_version;
 use crate::actor::Answer;
 use crate::api::auth::Principal;
 use crate::api::error::ApiError;
-use crate::api::graphql::scalar::format_millis;
 use crate::api::services::Services;
+use crate::clock::format_millis;
 use crate::domain::{Chat, Rejection, Ticket, id};
 
 /// A ticket.

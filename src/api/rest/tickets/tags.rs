@@ -13,10 +13,10 @@ use crate::api::auth::Principal;
 use crate::api::commands::command;
 use crate::api::commands::ticket;
 use crate::api::error::ApiError;
-use crate::api::graphql::scalar::format_millis;
 use crate::api::rest::Problems;
 use crate::api::rest::extract::{Caller, Conditions, Json};
 use crate::api::services::Services;
+use crate::clock::format_millis;
 use crate::domain::{ChatCommandBody, EventBody, Millis, Rejection, Ticket, TicketAction};
 use crate::view::page::{PAGE_MAX, Range};
 
