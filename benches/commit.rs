@@ -203,9 +203,8 @@ fn bare_loop(path: &std::path::Path, rounds: &Rounds) -> f64 {
             let transaction = connection.transaction().unwrap();
             let mut written = Vec::new();
             for commit in group {
-                let first = position + 1;
                 insert(&transaction, commit, &mut position);
-                written.extend((first..).zip(&commit.events).map(|(at, event)| (0, at, event)));
+                written.extend(&commit.events);
             }
             projection(&transaction, &written).unwrap();
             transaction.commit().unwrap();

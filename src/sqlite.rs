@@ -7,6 +7,9 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
+/// What a pool's second file is called in SQL; its tables are found without.
+pub const BESIDE: &str = "beside";
+
 /// How sure a commit must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
@@ -40,11 +43,18 @@ pub fn open_writer(path: &Path, durability: Durability) -> rusqlite::Result<Conn
     Ok(connection)
 }
 
-fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+fn open_reader(path: &Path, beside: Option<&Path>) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.pragma_update(None, "cache_size", -8_192)?;
-    connection.pragma_update(None, "mmap_size", 0)?;
+    let mut files = vec!["main"];
+    if let Some(beside) = beside {
+        connection.execute(&format!("ATTACH ?1 AS {BESIDE}"), [beside.to_string_lossy()])?;
+        files.push(BESIDE);
+    }
+    for file in files {
+        connection.pragma_update(Some(file), "cache_size", -8_192)?;
+        connection.pragma_update(Some(file), "mmap_size", 0)?;
+    }
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(128);
     Ok(connection)
@@ -67,7 +77,7 @@ pub enum ReadError {
     CutOff,
 }
 
-/// A bounded pool of read-only connections to one file; reads run off the async threads.
+/// A bounded pool of read-only connections to one file, or to two that are read together; reads run off the async threads.
 #[derive(Clone, Debug)]
 pub struct ReadPool {
     shared: Arc<Shared>,
@@ -76,6 +86,7 @@ pub struct ReadPool {
 #[derive(Debug)]
 struct Shared {
     path: PathBuf,
+    beside: Option<PathBuf>,
     idle: Mutex<Vec<Connection>>,
     turns: Arc<Semaphore>,
 }
@@ -84,9 +95,16 @@ impl ReadPool {
     /// At most `size` reads run at once; the others wait their turn.
     #[must_use]
     pub fn new(path: &Path, size: usize) -> Self {
+        Self::of(path, None, size)
+    }
+
+    /// As [`ReadPool::new`], with a second file beside the first.
+    #[must_use]
+    pub fn of(path: &Path, beside: Option<&Path>, size: usize) -> Self {
         Self {
             shared: Arc::new(Shared {
                 path: path.to_owned(),
+                beside: beside.map(Path::to_owned),
                 idle: Mutex::new(Vec::with_capacity(size)),
                 turns: Arc::new(Semaphore::new(size)),
             }),
@@ -111,7 +129,7 @@ impl ReadPool {
             let idle = shared.idle.lock().pop();
             let connection = match idle {
                 Some(connection) => connection,
-                None => open_reader(&shared.path)?,
+                None => open_reader(&shared.path, shared.beside.as_deref())?,
             };
             let answer = read(&connection);
             shared.idle.lock().push(connection);

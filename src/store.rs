@@ -139,6 +139,16 @@ impl Heads {
         let mut logs = self.positions.iter().zip(&other.positions);
         logs.any(|(position, other)| position < other)
     }
+
+    /// Of each log the place that comes first, in the same life.
+    #[must_use]
+    pub fn least(&self, other: &Self) -> Self {
+        let logs = self.positions.iter().zip(&other.positions);
+        Self {
+            epoch: self.epoch,
+            positions: logs.map(|(one, other)| *one.min(other)).collect(),
+        }
+    }
 }
 
 /// What following the log brought.

@@ -15,6 +15,7 @@ mod schema;
 pub mod search;
 mod stats;
 mod tickets;
+mod writer;
 
 pub use chats::ChatFilter;
 pub use outside::{ContactRow, Pool, PostFilter, PostRow};
@@ -28,12 +29,12 @@ pub use tickets::{
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use parking_lot::Mutex;
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
-use crate::sqlite::{Durability, ReadError, ReadPool, open_writer};
+use self::writer::Writer;
+use crate::domain::Event;
+use crate::sqlite::{BESIDE, ReadError, ReadPool};
 use crate::store::sqlite::Projection;
 use crate::store::{Heads, Record};
 
@@ -41,8 +42,8 @@ use crate::store::{Heads, Record};
 const READERS: usize = 8;
 /// How many reads of those who follow the log, and how many of live queues, may run at once.
 const FOLLOWERS: usize = 4;
-/// A checkpoint is made after so many records.
-const CHECKPOINT_RECORDS: usize = 4_096;
+/// How many records of the store's log are read at once when the embedded view is built again.
+const REBUILD_RECORDS: u32 = 4_096;
 
 /// A record with its place in this node's own order over all logs.
 #[derive(Clone, Debug)]
@@ -67,62 +68,53 @@ pub struct View {
     writer: Option<Arc<Writer>>,
 }
 
-/// The view's own writing.
-#[derive(Debug)]
-struct Writer {
-    connection: Mutex<Connection>,
-    /// Takes the log of changes into the file while the next changes are written.
-    checkpointer: Mutex<Connection>,
-    /// Records since it last did.
-    fresh: AtomicUsize,
-}
-
-impl Writer {
-    fn open(path: &Path) -> rusqlite::Result<Self> {
-        Ok(Self {
-            connection: Mutex::new(open_writer(path, Durability::Rebuildable)?),
-            checkpointer: Mutex::new(open_writer(path, Durability::Rebuildable)?),
-            fresh: AtomicUsize::new(0),
-        })
-    }
-
-    /// Counts records, and has a checkpoint made beside the writing when there were many and none is under way.
-    fn count(self: &Arc<Self>, records: usize) {
-        let fresh = self.fresh.fetch_add(records, Ordering::Relaxed).saturating_add(records);
-        if fresh < CHECKPOINT_RECORDS || self.checkpointer.is_locked() {
-            return;
-        }
-        self.fresh.store(0, Ordering::Relaxed);
-        let writer = Arc::clone(self);
-        tokio::task::spawn_blocking(move || {
-            let checkpointer = writer.checkpointer.lock();
-            let checkpoint = checkpointer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-            if let Err(error) = checkpoint {
-                tracing::debug!(%error, "the view's writer makes the checkpoint itself");
-            }
-        });
-    }
-}
-
 impl View {
+    fn over(path: &Path, beside: Option<&Path>, writer: Option<Writer>) -> Self {
+        let pool = |size| ReadPool::of(path, beside, size);
+        Self {
+            reads: pool(READERS),
+            follows: pool(FOLLOWERS),
+            queues: pool(FOLLOWERS),
+            writer: writer.map(Arc::new),
+        }
+    }
+
     /// The view in the store's own file.
     #[must_use]
     pub fn embedded(path: &Path) -> Self {
-        Self {
-            reads: ReadPool::new(path, READERS),
-            follows: ReadPool::new(path, FOLLOWERS),
-            queues: ReadPool::new(path, FOLLOWERS),
-            writer: None,
-        }
+        Self::over(path, None, None)
     }
 
-    /// Makes the embedded view's tables; given to the store to run before its first commit.
+    /// Makes the embedded view's tables; given to the store to run before its first commit. Tables of another layout are
+    /// built again from the log.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn prepare_embedded(connection: &Connection) -> rusqlite::Result<()> {
-        connection.execute_batch(schema::TABLES)?;
-        connection.execute_batch(schema::EVENT_OVER_LOG)
+    pub fn prepare_embedded(connection: &mut Connection) -> rusqlite::Result<()> {
+        schema::EMBEDDED.create(connection)?;
+        if schema::layout(connection)? == Some(schema::LAYOUT) {
+            return Ok(());
+        }
+        schema::EMBEDDED.reset(connection)?;
+        let mut after = 0;
+        loop {
+            let transaction = connection.transaction()?;
+            let events: Vec<(i64, Event)> = transaction
+                .prepare_cached("SELECT position, body FROM log WHERE position > ?1 ORDER BY position LIMIT ?2")?
+                .query_map(params![after, REBUILD_RECORDS], |row| {
+                    Ok((row.get(0)?, read::parsed(row, 1)?))
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            let Some((last, _)) = events.last() else { break };
+            after = *last;
+            apply::apply(&transaction, &events.iter().map(|(_, event)| event).collect::<Vec<_>>())?;
+            transaction.commit()?;
+            tracing::info!(
+                view.position = after,
+                "building the view again: its layout is another one"
+            );
+        }
+        schema::note_layout(connection)
     }
 
     /// Applies records inside the store's transaction.
@@ -131,25 +123,13 @@ impl View {
         Box::new(apply::apply)
     }
 
-    /// The view in a file of its own.
+    /// The view in files of its own: `path`, and one beside it.
     ///
     /// # Errors
     /// What SQLite says.
     pub fn standalone(path: &Path) -> rusqlite::Result<Self> {
         let writer = Writer::open(path)?;
-        {
-            let connection = writer.connection.lock();
-            let layout: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-            if layout != schema::LAYOUT {
-                schema::reset(&connection)?;
-            }
-        }
-        Ok(Self {
-            reads: ReadPool::new(path, READERS),
-            follows: ReadPool::new(path, FOLLOWERS),
-            queues: ReadPool::new(path, FOLLOWERS),
-            writer: Some(Arc::new(writer)),
-        })
+        Ok(Self::over(path, Some(&writer::history_path(path)), Some(writer)))
     }
 
     /// Whether the store's transaction keeps this view.
@@ -158,15 +138,8 @@ impl View {
         self.writer.is_none()
     }
 
-    async fn write<T, F>(&self, write: F) -> Result<T, ReadError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut Connection) -> Result<T, ReadError> + Send + 'static,
-    {
-        let writer = self.writer.clone().ok_or(ReadError::CutOff)?;
-        tokio::task::spawn_blocking(move || write(&mut writer.connection.lock()))
-            .await
-            .map_err(|_| ReadError::CutOff)?
+    fn writer(&self) -> Result<&Writer, ReadError> {
+        self.writer.as_deref().ok_or(ReadError::CutOff)
     }
 
     /// Applies records that were not applied before, and remembers how far the logs were followed.
@@ -174,22 +147,9 @@ impl View {
     /// Gives back what was new, in this node's order.
     ///
     /// # Errors
-    /// What SQLite says; nothing was applied then.
+    /// What SQLite says; the same records may be applied again then.
     pub async fn apply(&self, records: Vec<Record>, heads: Option<Heads>) -> Result<Vec<Entry>, ReadError> {
-        let entries = self.write(move |connection| {
-            let transaction = connection.transaction()?;
-            let entries = apply::apply_new(&transaction, records)?;
-            if let Some(heads) = heads {
-                schema::write_heads(&transaction, "heads", &heads)?;
-            }
-            transaction.commit()?;
-            Ok(entries)
-        });
-        let entries = entries.await?;
-        if let Some(writer) = &self.writer {
-            writer.count(entries.len());
-        }
-        Ok(entries)
+        self.writer()?.apply(records, heads).await
     }
 
     /// How far the logs were followed, and from where on every record is in its log's order (the floor).
@@ -197,13 +157,16 @@ impl View {
     /// # Errors
     /// What SQLite says.
     pub async fn followed(&self) -> Result<Option<(Heads, Heads)>, ReadError> {
-        self.reads
-            .read(|connection| {
-                let heads = schema::read_heads(connection, "heads")?;
-                let floor = schema::read_heads(connection, "floor")?;
-                Ok(heads.zip(floor))
-            })
-            .await
+        let read = |connection: &Connection| {
+            let state = schema::read_heads(connection, ("main", "heads"))?;
+            let history = schema::read_heads(connection, (BESIDE, "heads"))?;
+            let floor = schema::read_heads(connection, ("main", "floor"))?;
+            let both = state
+                .zip(history)
+                .filter(|(state, history)| state.epoch == history.epoch);
+            Ok(both.map(|(state, history)| state.least(&history)).zip(floor))
+        };
+        self.reads.read(read).await
     }
 
     /// Sets the floor: what came before was read from aggregates, not in the order of the logs.
@@ -211,14 +174,7 @@ impl View {
     /// # Errors
     /// What SQLite says.
     pub async fn set_floor(&self, floor: Heads) -> Result<(), ReadError> {
-        self.write(move |connection| {
-            let transaction = connection.transaction()?;
-            schema::write_heads(&transaction, "floor", &floor)?;
-            schema::write_heads(&transaction, "heads", &floor)?;
-            transaction.commit()?;
-            Ok(())
-        })
-        .await
+        self.writer()?.set_floor(floor).await
     }
 
     /// Empties every table.
@@ -226,13 +182,7 @@ impl View {
     /// # Errors
     /// What SQLite says.
     pub async fn reset(&self) -> Result<(), ReadError> {
-        self.write(|connection| {
-            let transaction = connection.transaction()?;
-            schema::reset(&transaction)?;
-            transaction.commit()?;
-            Ok(())
-        })
-        .await
+        self.writer()?.reset().await
     }
 
     /// The last ordinal, 0 while there is none.

@@ -27,7 +27,7 @@ const READERS: usize = 4;
 const COMMIT_TIMEOUT_MS: u64 = 30_000;
 
 /// Called inside the transaction with the records that it commits: the view of the embedded mode lives in the same file.
-pub type Projection = Box<dyn FnMut(&Connection, &[(u16, u64, &Event)]) -> rusqlite::Result<()> + Send>;
+pub type Projection = Box<dyn FnMut(&Connection, &[&Event]) -> rusqlite::Result<()> + Send>;
 
 /// Something to write, and who waits for it.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl SqliteStore {
     /// The file is in use by another process, cannot be opened, or is not a store.
     pub fn open(
         path: &Path,
-        prepare: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+        prepare: impl FnOnce(&mut Connection) -> rusqlite::Result<()>,
         projection: Projection,
     ) -> Result<Self, StoreError> {
         let lock = lock(path)?;
@@ -89,7 +89,7 @@ impl SqliteStore {
         check_format(&connection, path)?;
         connection.execute_batch(SCHEMA).map_err(unavailable)?;
         let heads = first_heads(&connection)?;
-        prepare(&connection).map_err(unavailable)?;
+        prepare(&mut connection).map_err(unavailable)?;
         let (queue, inbox) = mpsc::channel(QUEUE_MAX);
         let (heads_sender, heads) = watch::channel(heads);
         let thread = std::thread::Builder::new()

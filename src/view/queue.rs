@@ -41,8 +41,6 @@ pub struct QueueState {
     pub others: Vec<TicketRow>,
     /// The counters.
     pub stats: QueueStats,
-    /// The last entry of this node that counts.
-    pub ordinal: u64,
     /// How far each log had come.
     pub heads: Heads,
 }
@@ -73,20 +71,18 @@ impl View {
                 }
             }
             let stats = queue_stats(moment, workspace, &question.stats)?;
-            let ordinal = last_ordinal(moment)?;
             let heads = if is_embedded {
                 Some(Heads {
                     epoch: question.epoch,
-                    positions: vec![ordinal],
+                    positions: vec![last_ordinal(moment)?],
                 })
             } else {
-                read_heads(moment, "heads")?
+                read_heads(moment, ("main", "heads"))?
             };
             Ok(QueueState {
                 tickets,
                 others,
                 stats,
-                ordinal,
                 heads: heads.unwrap_or_default(),
             })
         })

@@ -4,21 +4,21 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::store::Heads;
 
-pub(super) const TABLES: &str = "
+/// What is now: chats, tickets, lists of them, counters.
+const STATE_TABLES: &str = "
 CREATE TABLE IF NOT EXISTS view_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS chat (
   id BLOB PRIMARY KEY, workspace BLOB NOT NULL, channel BLOB NOT NULL, external_id TEXT NOT NULL,
   name TEXT, avatar TEXT, blocked INTEGER NOT NULL, tickets INTEGER NOT NULL, responder TEXT, responder_id BLOB,
   owned INTEGER NOT NULL, responder_epoch INTEGER NOT NULL, contact BLOB NOT NULL, removed_at INTEGER,
-  version INTEGER NOT NULL, seq INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
-  doc INTEGER NOT NULL);
+  version INTEGER NOT NULL, seq INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS chat_contact ON chat (contact);
 CREATE INDEX IF NOT EXISTS chat_channel ON chat (workspace, channel, updated_at, id) WHERE removed_at IS NULL;
 CREATE TABLE IF NOT EXISTS ticket (
   id BLOB PRIMARY KEY, workspace BLOB NOT NULL, chat BLOB NOT NULL, number INTEGER NOT NULL, channel BLOB NOT NULL,
   status TEXT NOT NULL, reason TEXT NOT NULL, assignee BLOB, team BLOB, responder BLOB, priority TEXT NOT NULL,
   tags BLOB NOT NULL, removed INTEGER NOT NULL, pending INTEGER NOT NULL, opened_at INTEGER NOT NULL,
-  created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, waiting INTEGER NOT NULL, lists BLOB NOT NULL, doc INTEGER,
+  created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, waiting INTEGER NOT NULL, lists BLOB NOT NULL,
   body TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS ticket_waiting ON ticket (workspace, opened_at, id)
   WHERE assignee IS NULL AND status <> 'INACTIVE';
@@ -41,19 +41,6 @@ CREATE TABLE IF NOT EXISTS counter (
   workspace BLOB NOT NULL, channel BLOB NOT NULL, team BLOB NOT NULL, assignee BLOB NOT NULL, status TEXT NOT NULL,
   tickets INTEGER NOT NULL, pending INTEGER NOT NULL,
   PRIMARY KEY (workspace, channel, team, assignee, status)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS ticket_event (
-  chat BLOB NOT NULL, ticket INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (chat, ticket, seq)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS doc (id INTEGER PRIMARY KEY, chat BLOB NOT NULL, ticket INTEGER, seq INTEGER);
-CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
-  workspace, body, content='', contentless_delete=1, prefix='3', tokenize='unicode61 remove_diacritics 2');
-CREATE TABLE IF NOT EXISTS message (
-  chat BLOB NOT NULL, seq INTEGER NOT NULL, ticket INTEGER, edit TEXT, edited_at INTEGER, deleted_at INTEGER,
-  status TEXT, external_id TEXT, error TEXT, doc INTEGER,
-  PRIMARY KEY (chat, seq)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS message_ticket ON message (chat, ticket, seq);
-CREATE TABLE IF NOT EXISTS reaction (
-  chat BLOB NOT NULL, seq INTEGER NOT NULL, author TEXT NOT NULL, emoji TEXT NOT NULL, body TEXT NOT NULL,
-  at INTEGER NOT NULL, PRIMARY KEY (chat, seq, author)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS contact (
   id BLOB PRIMARY KEY, workspace BLOB NOT NULL, merged_into BLOB, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS contact_merged ON contact (merged_into) WHERE merged_into IS NOT NULL;
@@ -64,13 +51,32 @@ CREATE INDEX IF NOT EXISTS post_created ON post (workspace, created_at, id);
 CREATE TABLE IF NOT EXISTS setting (workspace BLOB PRIMARY KEY, seq INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
 ";
 
+/// What was: messages, the places of events, words.
+const HISTORY_TABLES: &str = "
+CREATE TABLE IF NOT EXISTS view_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ticket_event (
+  chat BLOB NOT NULL, ticket INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (chat, ticket, seq)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS doc (id INTEGER PRIMARY KEY, chat BLOB NOT NULL, ticket INTEGER, seq INTEGER);
+CREATE INDEX IF NOT EXISTS doc_of ON doc (chat, ticket) WHERE seq IS NULL;
+CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
+  workspace, body, content='', contentless_delete=1, prefix='3', tokenize='unicode61 remove_diacritics 2');
+CREATE TABLE IF NOT EXISTS message (
+  chat BLOB NOT NULL, seq INTEGER NOT NULL, ticket INTEGER, edit TEXT, edited_at INTEGER, deleted_at INTEGER,
+  status TEXT, external_id TEXT, error TEXT, doc INTEGER,
+  PRIMARY KEY (chat, seq)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS message_ticket ON message (chat, ticket, seq);
+CREATE TABLE IF NOT EXISTS reaction (
+  chat BLOB NOT NULL, seq INTEGER NOT NULL, author TEXT NOT NULL, emoji TEXT NOT NULL, body TEXT NOT NULL,
+  at INTEGER NOT NULL, PRIMARY KEY (chat, seq, author)) WITHOUT ROWID;
+";
+
 /// Embedded, the store's log is the list of events: ordinals are positions.
-pub(super) const EVENT_OVER_LOG: &str = "
+const EVENT_OVER_LOG: &str = "
 CREATE VIEW IF NOT EXISTS event AS
   SELECT position AS ordinal, 0 AS partition, position, aggregate, seq, workspace, body FROM log;
 ";
 
-pub(super) const EVENT_TABLE: &str = "
+const EVENT_TABLE: &str = "
 CREATE TABLE IF NOT EXISTS event (
   ordinal INTEGER PRIMARY KEY, partition INTEGER NOT NULL, position INTEGER NOT NULL, aggregate BLOB NOT NULL,
   seq INTEGER NOT NULL, workspace BLOB NOT NULL, body TEXT NOT NULL);
@@ -78,11 +84,17 @@ CREATE UNIQUE INDEX IF NOT EXISTS event_aggregate ON event (aggregate, seq);
 CREATE INDEX IF NOT EXISTS event_position ON event (partition, position);
 ";
 
-/// How the tables are laid out; a file of another layout is built again.
-pub(super) const LAYOUT: u32 = 5;
+/// How the tables are laid out; those of another layout are built again.
+pub(super) const LAYOUT: u32 = 6;
 
-/// Every table of a file of its own.
-const NAMES: [&str; 17] = [
+/// Tables that are in one file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tables {
+    create: &'static [&'static str],
+    names: &'static [&'static [&'static str]],
+}
+
+const STATE_NAMES: &[&str] = &[
     "view_meta",
     "chat",
     "ticket",
@@ -91,30 +103,50 @@ const NAMES: [&str; 17] = [
     "by_created",
     "by_waiting",
     "counter",
-    "ticket_event",
-    "doc",
-    "words",
-    "message",
-    "reaction",
     "contact",
     "post",
     "setting",
-    "event",
 ];
+const HISTORY_NAMES: &[&str] = &["view_meta", "ticket_event", "doc", "words", "message", "reaction"];
 
-/// Empties a file of its own.
-pub(super) fn reset(connection: &Connection) -> rusqlite::Result<()> {
-    for name in NAMES {
-        connection.execute_batch(&format!("DROP TABLE IF EXISTS {name}"))?;
+/// What is now.
+pub(super) const STATE: Tables = Tables {
+    create: &[STATE_TABLES],
+    names: &[STATE_NAMES],
+};
+
+/// What was, with the events themselves.
+pub(super) const HISTORY: Tables = Tables {
+    create: &[HISTORY_TABLES, EVENT_TABLE],
+    names: &[HISTORY_NAMES, &["event"]],
+};
+
+/// Both, over the events of the store's log.
+pub(super) const EMBEDDED: Tables = Tables {
+    create: &[STATE_TABLES, HISTORY_TABLES, EVENT_OVER_LOG],
+    names: &[STATE_NAMES, HISTORY_NAMES],
+};
+
+impl Tables {
+    /// Makes them.
+    pub(super) fn create(self, connection: &Connection) -> rusqlite::Result<()> {
+        self.create.iter().try_for_each(|sql| connection.execute_batch(sql))
     }
-    connection.pragma_update(None, "user_version", LAYOUT)?;
-    connection.execute_batch(TABLES)?;
-    connection.execute_batch(EVENT_TABLE)
+
+    /// Makes them anew, empty.
+    pub(super) fn reset(self, connection: &Connection) -> rusqlite::Result<()> {
+        for name in self.names.iter().copied().flatten() {
+            connection.execute_batch(&format!("DROP TABLE IF EXISTS {name}"))?;
+        }
+        self.create(connection)
+    }
 }
 
-pub(super) fn read_heads(connection: &Connection, name: &str) -> rusqlite::Result<Option<Heads>> {
+/// Of the file that is attached under `file`.
+pub(super) fn read_heads(connection: &Connection, (file, name): (&str, &str)) -> rusqlite::Result<Option<Heads>> {
     let text: Option<String> = connection
-        .query_row("SELECT value FROM view_meta WHERE name = ?1", [name], |row| row.get(0))
+        .prepare_cached(&format!("SELECT value FROM {file}.view_meta WHERE name = ?1"))?
+        .query_row([name], |row| row.get(0))
         .optional()?;
     Ok(text.and_then(|text| parse_heads(&text)))
 }
@@ -138,4 +170,24 @@ pub(super) fn write_heads(connection: &Connection, name: &str, heads: &Heads) ->
         )?
         .execute(params![name, text])?;
     Ok(())
+}
+
+/// How the tables in the store's file are laid out, if they say so.
+pub(super) fn layout(connection: &Connection) -> rusqlite::Result<Option<u32>> {
+    let text: Option<String> = connection
+        .query_row("SELECT value FROM view_meta WHERE name = 'layout'", [], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    Ok(text.and_then(|text| text.parse().ok()))
+}
+
+/// Says how they are laid out.
+pub(super) fn note_layout(connection: &Connection) -> rusqlite::Result<()> {
+    connection
+        .execute(
+            "INSERT INTO view_meta (name, value) VALUES ('layout', ?1)",
+            [LAYOUT.to_string()],
+        )
+        .map(drop)
 }

@@ -159,7 +159,7 @@ fn word_hits(connection: &Connection, workspace: Uuid, word: &str) -> Result<Hit
         };
         match number {
             Some(number) => drop(hits.tickets.entry(chat).or_default().insert(number)),
-            None if seq.is_none() => drop(hits.chats.insert(chat)),
+            None if seq.is_none_or(|seq| seq == 0) => drop(hits.chats.insert(chat)),
             // said while there was no ticket: it is the chat's alone
             None => drop(hits.tickets.entry(chat).or_default()),
         }

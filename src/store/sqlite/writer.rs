@@ -103,7 +103,7 @@ fn try_group(
         memos: Vec::new(),
         head,
     };
-    let mut written: Vec<(u16, u64, &Event)> = Vec::new();
+    let mut written: Vec<&Event> = Vec::new();
     for waiting in waiting {
         let commit = match waiting {
             Waiting::Commit(commit, _) => commit,
@@ -118,10 +118,9 @@ fn try_group(
         }
         let position = group.head.saturating_add(1);
         write(&transaction, commit, position)?;
-        for event in &commit.events {
-            group.head = group.head.saturating_add(1);
-            written.push((0, group.head, event));
-        }
+        let events = u64::try_from(commit.events.len()).unwrap_or(u64::MAX);
+        group.head = group.head.saturating_add(events);
+        written.extend(&commit.events);
         group.outcomes.push(Outcome::Committed { position });
     }
     if written.is_empty() && !group.memos.contains(&true) {

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::{Placed, find_chat, json, signed};
+use super::state::Placed;
+use super::{json, signed};
 use crate::domain::{Event, Ticket};
 use crate::view::lists::{Dimension, none};
 use crate::view::tickets::waiting_key;
@@ -395,21 +396,4 @@ fn write_row(
             json(ticket)?,
         ])
         .map(drop)
-}
-
-/// Places every ticket of a chat again, whose responder or whose removal changed.
-pub(super) fn place_chat(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached("SELECT body FROM ticket WHERE chat = ?1")?;
-    let tickets = statement.query_map([event.aggregate_id.as_bytes()], |row| {
-        crate::view::read::parsed::<Ticket>(row, 0)
-    })?;
-    let tickets: Vec<Ticket> = tickets.collect::<rusqlite::Result<_>>()?;
-    let Some((chat, _)) = find_chat(connection, event.aggregate_id)? else {
-        return Ok(());
-    };
-    let mut tally = Tally::default();
-    for ticket in &tickets {
-        write_ticket(connection, (event, &chat), ticket, &mut tally)?;
-    }
-    tally.write(connection)
 }

@@ -1,4 +1,5 @@
-//! What the full-text search finds: one document for each message, each ticket with a subject or summary, and each owner.
+//! What the full-text search finds: one document for each message, each ticket with a subject or summary, and each owner's
+//! name and identifier.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
@@ -9,8 +10,10 @@ use crate::domain::{Event, Ticket};
 /// Whose words a document holds.
 #[derive(Clone, Copy)]
 pub(super) enum Of {
-    /// The owner's name and identifier.
-    Chat,
+    /// The owner's identifier, which stays.
+    Identifier,
+    /// The owner's name.
+    Name,
     /// A ticket's subject and summary.
     Ticket(u32),
     /// A message's text.
@@ -20,7 +23,9 @@ pub(super) enum Of {
 /// Adds a document; its id is higher than all before.
 pub(super) fn add(connection: &Connection, event: &Event, of: Of, text: &str) -> rusqlite::Result<i64> {
     let (ticket, seq) = match of {
-        Of::Chat => (None, None),
+        // no message has this number
+        Of::Identifier => (None, Some(0)),
+        Of::Name => (None, None),
         Of::Ticket(number) => (Some(number), None),
         Of::Message(seq) => (None, Some(signed(seq))),
     };
@@ -45,48 +50,40 @@ fn remove(connection: &Connection, doc: Option<i64>) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// The owner has another name.
-pub(super) fn rename(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
-    let chat = event.aggregate_id.as_bytes();
-    let row: Option<(i64, Option<String>, String)> = connection
-        .prepare_cached("SELECT doc, name, external_id FROM chat WHERE id = ?1")?
-        .query_row([chat], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+/// Puts a document in the place of the one that a chat or ticket had.
+fn replace(
+    connection: &Connection,
+    event: &Event,
+    (of, number): (Of, Option<u32>),
+    text: &str,
+) -> rusqlite::Result<()> {
+    let doc: Option<i64> = connection
+        .prepare_cached("SELECT id FROM doc WHERE chat = ?1 AND ticket IS ?2 AND seq IS NULL")?
+        .query_row(params![event.aggregate_id.as_bytes(), number], |row| row.get(0))
         .optional()?;
-    let Some((doc, name, external_id)) = row else {
-        return Ok(());
-    };
-    remove(connection, Some(doc))?;
-    let doc = add(connection, event, Of::Chat, &owner(name.as_deref(), &external_id))?;
-    connection
-        .prepare_cached("UPDATE chat SET doc = ?2 WHERE id = ?1")?
-        .execute(params![chat, doc])
-        .map(drop)
-}
-
-/// What is found of an owner.
-pub(super) fn owner(name: Option<&str>, external_id: &str) -> String {
-    format!("{} {external_id}", name.unwrap_or_default())
-}
-
-/// A ticket's subject or summary changed.
-pub(super) fn retitle(connection: &Connection, event: &Event, ticket: &Ticket) -> rusqlite::Result<()> {
-    let doc: Option<Option<i64>> = connection
-        .prepare_cached("SELECT doc FROM ticket WHERE id = ?1")?
-        .query_row([ticket.id.as_bytes()], |row| row.get(0))
-        .optional()?;
-    if let Some(doc) = doc.flatten() {
-        remove(connection, Some(doc))?;
+    if doc.is_some() {
+        remove(connection, doc)?;
     }
+    if !text.trim().is_empty() {
+        add(connection, event, of, text)?;
+    }
+    Ok(())
+}
+
+/// The owner has this name.
+pub(super) fn rename(connection: &Connection, event: &Event, name: Option<&str>) -> rusqlite::Result<()> {
+    replace(connection, event, (Of::Name, None), name.unwrap_or_default())
+}
+
+/// A ticket has this subject and summary.
+pub(super) fn retitle(connection: &Connection, event: &Event, ticket: &Ticket) -> rusqlite::Result<()> {
     let text = format!("{} {}", ticket.subject.as_deref().unwrap_or_default(), ticket.summary);
-    let doc = if text.trim().is_empty() {
-        None
-    } else {
-        Some(add(connection, event, Of::Ticket(ticket.number), &text)?)
-    };
-    connection
-        .prepare_cached("UPDATE ticket SET doc = ?2 WHERE id = ?1")?
-        .execute(params![ticket.id.as_bytes(), doc])
-        .map(drop)
+    replace(
+        connection,
+        event,
+        (Of::Ticket(ticket.number), Some(ticket.number)),
+        &text,
+    )
 }
 
 /// A message says something else, or nothing any more.
