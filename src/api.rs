@@ -26,6 +26,7 @@ pub use self::streams::Streams;
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -74,9 +75,12 @@ pub struct ApiLimits {
     pub cors_origins: Origins,
 }
 
-/// What every handler has at hand.
-#[derive(Clone)]
-pub struct ApiState {
+/// What every handler has at hand; a clone is one count.
+#[derive(Clone, Debug)]
+pub struct ApiState(Arc<ApiParts>);
+
+/// What it consists of.
+pub struct ApiParts {
     /// The schema over the services.
     pub schema: SwitchboardSchema,
     /// Subscriptions.
@@ -95,9 +99,23 @@ pub struct ApiState {
     pub shutdown: CancellationToken,
 }
 
-impl std::fmt::Debug for ApiState {
+impl std::fmt::Debug for ApiParts {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("ApiState").finish_non_exhaustive()
+        formatter.debug_struct("ApiParts").finish_non_exhaustive()
+    }
+}
+
+impl From<ApiParts> for ApiState {
+    fn from(parts: ApiParts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl std::ops::Deref for ApiState {
+    type Target = ApiParts;
+
+    fn deref(&self) -> &ApiParts {
+        &self.0
     }
 }
 

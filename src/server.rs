@@ -22,7 +22,7 @@ use tower_http::trace::TraceLayer;
 use crate::api::auth::Authenticator;
 use crate::api::graphql::schema;
 use crate::api::services::Services;
-use crate::api::{ApiState, Rates, Signatures, Streams, app, careful};
+use crate::api::{ApiParts, ApiState, Rates, Signatures, Streams, app, careful};
 use crate::clock::Clock;
 use crate::config::{Config, StoreOptions};
 use crate::live::{Live, LiveError};
@@ -178,7 +178,7 @@ impl Node {
     fn app(&self, (rates, uses): (Rates, KeyUses), config: &Config, shutdown: &CancellationToken) -> axum::Router {
         let services = &self.services;
         let schema = schema(services.clone(), self.tasks.clone(), &config.api);
-        let state = ApiState {
+        let state = ApiState::from(ApiParts {
             streams: Streams::new(schema.clone(), services.live.clone(), self.tasks.clone()),
             schema,
             auth: Authenticator::new(
@@ -192,7 +192,7 @@ impl Node {
             rates,
             signatures: Signatures::default(),
             shutdown: shutdown.clone(),
-        };
+        });
         let limit = Duration::from_millis(config.server.request_timeout_ms);
         let pause = Duration::from_millis(config.server.body_timeout_ms);
         let span = |request: &Request| tracing::info_span!("request", http.method = %request.method(), http.path = request.uri().path());

@@ -91,7 +91,6 @@ impl View {
     /// # Errors
     /// What SQLite says.
     pub fn prepare_embedded(connection: &mut Connection) -> rusqlite::Result<()> {
-        schema::EMBEDDED.create(connection)?;
         if schema::layout(connection)? == Some(schema::LAYOUT) {
             return Ok(());
         }

@@ -60,8 +60,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(45);
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 /// How long the close may travel when nothing more can be read.
 const CLOSE_LINGER: Duration = Duration::from_millis(250);
-/// Read at once.
-const READ_BUFFER_BYTES: usize = 4 * 1_024;
+/// Read at once. Every socket has as much from its first moment on, and most say little.
+const READ_BUFFER_BYTES: usize = 1_024;
 /// Written at once.
 const WRITE_BUFFER_BYTES: usize = 32 * 1_024;
 /// The largest message that is sent; a larger response becomes an error.
@@ -93,10 +93,11 @@ pub(crate) async fn upgrade(state: ApiState, mut parts: Parts) -> Response {
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
         .max_write_buffer_size(WRITE_BUFFER_MAX_BYTES)
-        .on_upgrade(move |socket| serve(state, socket, (authorization, peer)))
+        .on_upgrade(move |socket| serve(state, Box::new(socket), (authorization, peer)))
 }
 
-async fn serve(state: ApiState, socket: WebSocket, opener: (Option<String>, IpAddr)) {
+/// What is rare is boxed, here and below: a socket that rests holds the room of the largest thing that it may do.
+async fn serve(state: ApiState, socket: Box<WebSocket>, opener: (Option<String>, IpAddr)) {
     let speaks = socket.protocol().is_some();
     let mut session = Session::new(state, socket, opener);
     let ending = if speaks {
@@ -112,7 +113,7 @@ async fn serve(state: ApiState, socket: WebSocket, opener: (Option<String>, IpAd
         ..
     } = session;
     drop((operations, seat));
-    ending.carry_out(socket).await;
+    Box::pin(ending.carry_out(socket)).await;
 }
 
 /// How a socket ends.
@@ -147,7 +148,7 @@ impl Ending {
     }
 
     /// Closes and waits for the answer: a connection that is cut with something unread takes the close with it.
-    async fn carry_out(self, mut socket: WebSocket) {
+    async fn carry_out(self, mut socket: Box<WebSocket>) {
         let closing = async {
             let mut answered = matches!(self, Self::Left);
             match self {
@@ -179,7 +180,7 @@ impl Ending {
 /// One socket.
 struct Session {
     state: ApiState,
-    socket: WebSocket,
+    socket: Box<WebSocket>,
     gate: Gate,
     /// Of the request that opened the socket.
     authorization: Option<String>,
@@ -195,7 +196,7 @@ struct Session {
 }
 
 impl Session {
-    fn new(state: ApiState, socket: WebSocket, (authorization, peer): (Option<String>, IpAddr)) -> Self {
+    fn new(state: ApiState, socket: Box<WebSocket>, (authorization, peer): (Option<String>, IpAddr)) -> Self {
         let now = Instant::now();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -229,7 +230,7 @@ impl Session {
             biased;
             _ = self.tick.tick() => self.look_at_clock().await,
             received = poll_fn(|context| gate.poll(socket, context)) => {
-                self.hear(received).await?;
+                Box::pin(self.hear(received)).await?;
                 self.forward_ready(1).await
             }
             Some(step) = self.operations.next() => {
@@ -409,6 +410,14 @@ async fn write(
     if let Poll::Ready(written) = futures_util::poll!(writing.as_mut()) {
         return written.map_err(|_| Ending::Lost);
     }
+    Box::pin(write_slowly(state, principal, writing)).await
+}
+
+async fn write_slowly(
+    state: &ApiState,
+    principal: Option<&Principal>,
+    writing: impl Future<Output = Result<(), axum::Error>>,
+) -> Result<(), Ending> {
     let timeout = Duration::from_millis(state.limits.socket_send_timeout_ms);
     tokio::select! {
         biased;

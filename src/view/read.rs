@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::View;
 use super::page::{Page, Range, TicketKey};
+use super::schema::kind;
 use super::tickets::{TicketFilter, TicketOrder, Total, ticket_page, ticket_total};
 use crate::domain::message::Content;
 use crate::domain::{Actor, ChatResponder, Event, Message, MessageStatus, Millis, Ticket, Workspace};
@@ -248,6 +249,53 @@ fn seq_range(range: &Range<u64>) -> (i64, i64, &'static str, i64) {
     }
 }
 
+/// What is read of each, the tables, and where these have its chat and its number.
+const MESSAGE: [&str; 4] = [
+    "m.chat, m.seq, m.ticket, e.body, edit, edited_at, deleted_at, status, external_id, error",
+    "message m CROSS JOIN event e ON e.aggregate = m.chat AND e.seq = m.seq",
+    "m.chat",
+    "m.seq",
+];
+const EVENT: [&str; 4] = ["partition, position, body", "event e", "e.aggregate", "e.seq"];
+
+/// One page, and one more, of what a chat or one of its tickets has.
+fn of_chat<T>(
+    connection: &Connection,
+    [columns, tables, chat, seq]: [&str; 4],
+    (chat_id, ticket, kinds): (Uuid, Option<u32>, [u8; 2]),
+    range: &Range<u64>,
+    read: fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>, ReadError> {
+    let (after, before, direction, limit) = seq_range(range);
+    let id = chat_id.as_bytes();
+    let Some(ticket) = ticket else {
+        let sql = format!(
+            "SELECT {columns} FROM {tables} WHERE {chat} = ?1 AND {seq} > ?2 AND {seq} < ?3
+             ORDER BY {seq} {direction} LIMIT ?4"
+        );
+        return all(connection, &sql, params![id, after, before, limit], read);
+    };
+    let sql = format!(
+        "SELECT {columns}, t.seq AS number FROM ticket_event t CROSS JOIN {tables}
+         WHERE t.chat = ?1 AND t.ticket = ?5 AND t.kind = ?6 AND t.seq > ?2 AND t.seq < ?3
+           AND {chat} = t.chat AND {seq} = t.seq
+         ORDER BY t.seq {direction} LIMIT ?4"
+    );
+    let mut found = Vec::new();
+    for kind in kinds {
+        let values = params![id, after, before, limit, ticket, kind];
+        found.extend(all(connection, &sql, values, |row| {
+            Ok((row.get::<_, i64>("number")?, read(row)?))
+        })?);
+    }
+    found.sort_by_key(|(seq, _)| *seq);
+    if direction == "DESC" {
+        found.reverse();
+    }
+    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(found.into_iter().map(|(_, row)| row).collect())
+}
+
 /// All that a question reads is as of one moment.
 fn at_one_moment<T>(
     connection: &Connection,
@@ -355,18 +403,8 @@ impl View {
         range: Range<u64>,
     ) -> Result<Page<MessageRow>, ReadError> {
         self.ask(move |connection| {
-            let (after, before, direction, limit) = seq_range(&range);
-            let ticket = ticket_number.map_or("", |_| "AND ticket = ?5");
-            let sql = format!(
-                "SELECT chat, m.seq, ticket, body, edit, edited_at, deleted_at, status, external_id, error
-                 FROM message m CROSS JOIN event e ON e.aggregate = m.chat AND e.seq = m.seq
-                 WHERE chat = ?1 AND m.seq > ?2 AND m.seq < ?3 {ticket} ORDER BY m.seq {direction} LIMIT ?4"
-            );
-            let id = chat_id.as_bytes();
-            let rows = match ticket_number {
-                Some(number) => all(connection, &sql, params![id, after, before, limit, number], message),
-                None => all(connection, &sql, params![id, after, before, limit], message),
-            }?;
+            let kinds = [kind::MESSAGE, kind::MERGED];
+            let rows = of_chat(connection, MESSAGE, (chat_id, ticket_number, kinds), &range, message)?;
             let mut page = Page::cut(rows, &range);
             add_reactions(connection, &mut page.items)?;
             Ok(page)
@@ -398,24 +436,8 @@ impl View {
         range: Range<u64>,
     ) -> Result<Page<EventRow>, ReadError> {
         self.ask(move |connection| {
-            let (after, before, direction, limit) = seq_range(&range);
-            let sql = match ticket_number {
-                Some(_) => format!(
-                    "SELECT partition, position, body FROM ticket_event t
-                     JOIN event e ON e.aggregate = t.chat AND e.seq = t.seq
-                     WHERE t.chat = ?1 AND t.seq > ?2 AND t.seq < ?3 AND t.ticket = ?5
-                     ORDER BY t.seq {direction} LIMIT ?4"
-                ),
-                None => format!(
-                    "SELECT partition, position, body FROM event
-                     WHERE aggregate = ?1 AND seq > ?2 AND seq < ?3 ORDER BY seq {direction} LIMIT ?4"
-                ),
-            };
-            let id = chat_id.as_bytes();
-            let rows = match ticket_number {
-                Some(number) => all(connection, &sql, params![id, after, before, limit, number], event),
-                None => all(connection, &sql, params![id, after, before, limit], event),
-            }?;
+            let kinds = [kind::OTHER, kind::MESSAGE];
+            let rows = of_chat(connection, EVENT, (chat_id, ticket_number, kinds), &range, event)?;
             Ok(Page::cut(rows, &range))
         })
         .await

@@ -4,68 +4,68 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::store::Heads;
 
+const META_TABLE: &str = "CREATE TABLE view_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID";
+
 /// What is now: chats, tickets, lists of them, counters.
 const STATE_TABLES: &str = "
-CREATE TABLE IF NOT EXISTS view_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS chat (
+CREATE TABLE chat (
   id BLOB PRIMARY KEY, workspace BLOB NOT NULL, channel BLOB NOT NULL, external_id TEXT NOT NULL,
   name TEXT, avatar TEXT, blocked INTEGER NOT NULL, tickets INTEGER NOT NULL, responder TEXT, responder_id BLOB,
   owned INTEGER NOT NULL, responder_epoch INTEGER NOT NULL, contact BLOB NOT NULL, removed_at INTEGER,
   version INTEGER NOT NULL, seq INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS chat_contact ON chat (contact);
-CREATE INDEX IF NOT EXISTS chat_channel ON chat (workspace, channel, updated_at, id) WHERE removed_at IS NULL;
-CREATE TABLE IF NOT EXISTS ticket (
+CREATE INDEX chat_contact ON chat (contact);
+CREATE INDEX chat_channel ON chat (workspace, channel, updated_at, id) WHERE removed_at IS NULL;
+CREATE TABLE ticket (
   id BLOB PRIMARY KEY, workspace BLOB NOT NULL, chat BLOB NOT NULL, number INTEGER NOT NULL, channel BLOB NOT NULL,
   status TEXT NOT NULL, reason TEXT NOT NULL, assignee BLOB, team BLOB, responder BLOB, priority TEXT NOT NULL,
   tags BLOB NOT NULL, removed INTEGER NOT NULL, pending INTEGER NOT NULL, opened_at INTEGER NOT NULL,
   created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, waiting INTEGER NOT NULL, lists BLOB NOT NULL,
   body TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS ticket_waiting ON ticket (workspace, opened_at, id)
+CREATE INDEX ticket_waiting ON ticket (workspace, opened_at, id)
   WHERE assignee IS NULL AND status <> 'INACTIVE';
-CREATE INDEX IF NOT EXISTS ticket_held ON ticket (workspace, assignee)
+CREATE INDEX ticket_held ON ticket (workspace, assignee)
   WHERE assignee IS NOT NULL AND status <> 'INACTIVE';
-CREATE INDEX IF NOT EXISTS ticket_new ON ticket (workspace, channel, team, opened_at)
+CREATE INDEX ticket_new ON ticket (workspace, channel, team, opened_at)
   WHERE status = 'NEW' AND removed = 0;
-CREATE UNIQUE INDEX IF NOT EXISTS ticket_chat ON ticket (chat, number);
-CREATE TABLE IF NOT EXISTS list (
+CREATE UNIQUE INDEX ticket_chat ON ticket (chat, number);
+CREATE TABLE list (
   id INTEGER PRIMARY KEY, workspace BLOB NOT NULL, dimension INTEGER NOT NULL, value BLOB NOT NULL,
   reason TEXT NOT NULL, priority TEXT NOT NULL, removed INTEGER NOT NULL, tickets INTEGER NOT NULL);
-CREATE UNIQUE INDEX IF NOT EXISTS list_key ON list (workspace, dimension, value, removed, reason, priority);
-CREATE TABLE IF NOT EXISTS by_updated (
+CREATE UNIQUE INDEX list_key ON list (workspace, dimension, value, removed, reason, priority);
+CREATE TABLE by_updated (
   list INTEGER, at INTEGER, ticket BLOB, created INTEGER NOT NULL, PRIMARY KEY (list, at, ticket)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS by_created (
+CREATE TABLE by_created (
   list INTEGER, at INTEGER, ticket BLOB, created INTEGER NOT NULL, PRIMARY KEY (list, at, ticket)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS by_waiting (
+CREATE TABLE by_waiting (
   list INTEGER, at INTEGER, ticket BLOB, created INTEGER NOT NULL, PRIMARY KEY (list, at, ticket)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS counter (
+CREATE TABLE counter (
   workspace BLOB NOT NULL, channel BLOB NOT NULL, team BLOB NOT NULL, assignee BLOB NOT NULL, status TEXT NOT NULL,
   tickets INTEGER NOT NULL, pending INTEGER NOT NULL,
   PRIMARY KEY (workspace, channel, team, assignee, status)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS contact (
+CREATE TABLE contact (
   id BLOB PRIMARY KEY, workspace BLOB NOT NULL, merged_into BLOB, body TEXT NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS contact_merged ON contact (merged_into) WHERE merged_into IS NOT NULL;
-CREATE TABLE IF NOT EXISTS post (
+CREATE INDEX contact_merged ON contact (merged_into) WHERE merged_into IS NOT NULL;
+CREATE TABLE post (
   id BLOB PRIMARY KEY, workspace BLOB NOT NULL, channel BLOB NOT NULL, kind TEXT NOT NULL,
   created_at INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS post_created ON post (workspace, created_at, id);
-CREATE TABLE IF NOT EXISTS setting (workspace BLOB PRIMARY KEY, seq INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX post_created ON post (workspace, created_at, id);
+CREATE TABLE setting (workspace BLOB PRIMARY KEY, seq INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
 ";
 
 /// What was: messages, the places of events, words.
 const HISTORY_TABLES: &str = "
-CREATE TABLE IF NOT EXISTS view_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS ticket_event (
-  chat BLOB NOT NULL, ticket INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (chat, ticket, seq)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS doc (id INTEGER PRIMARY KEY, chat BLOB NOT NULL, ticket INTEGER, seq INTEGER);
-CREATE INDEX IF NOT EXISTS doc_of ON doc (chat, ticket) WHERE seq IS NULL;
-CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
+CREATE TABLE ticket_event (
+  chat BLOB NOT NULL, ticket INTEGER NOT NULL, kind INTEGER NOT NULL, seq INTEGER NOT NULL,
+  PRIMARY KEY (chat, ticket, kind, seq)) WITHOUT ROWID;
+CREATE TABLE doc (id INTEGER PRIMARY KEY, chat BLOB NOT NULL, ticket INTEGER, seq INTEGER);
+CREATE INDEX doc_of ON doc (chat, ticket) WHERE seq IS NULL;
+CREATE VIRTUAL TABLE words USING fts5 (
   workspace, body, content='', contentless_delete=1, prefix='3', tokenize='unicode61 remove_diacritics 2');
-CREATE TABLE IF NOT EXISTS message (
+CREATE TABLE message (
   chat BLOB NOT NULL, seq INTEGER NOT NULL, ticket INTEGER, edit TEXT, edited_at INTEGER, deleted_at INTEGER,
   status TEXT, external_id TEXT, error TEXT, doc INTEGER,
   PRIMARY KEY (chat, seq)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS message_ticket ON message (chat, ticket, seq);
-CREATE TABLE IF NOT EXISTS reaction (
+CREATE TABLE reaction (
   chat BLOB NOT NULL, seq INTEGER NOT NULL, author TEXT NOT NULL, emoji TEXT NOT NULL, body TEXT NOT NULL,
   at INTEGER NOT NULL, PRIMARY KEY (chat, seq, author)) WITHOUT ROWID;
 ";
@@ -77,12 +77,20 @@ CREATE VIEW IF NOT EXISTS event AS
 ";
 
 const EVENT_TABLE: &str = "
-CREATE TABLE IF NOT EXISTS event (
+CREATE TABLE event (
   ordinal INTEGER PRIMARY KEY, partition INTEGER NOT NULL, position INTEGER NOT NULL, aggregate BLOB NOT NULL,
   seq INTEGER NOT NULL, workspace BLOB NOT NULL, body TEXT NOT NULL);
-CREATE UNIQUE INDEX IF NOT EXISTS event_aggregate ON event (aggregate, seq);
-CREATE INDEX IF NOT EXISTS event_position ON event (partition, position);
+CREATE UNIQUE INDEX event_aggregate ON event (aggregate, seq);
+CREATE INDEX event_position ON event (partition, position);
 ";
+
+/// What a row of `ticket_event` is: an event that is no message, a message, or one of a ticket that was merged into this
+/// one, whose event is still that ticket's.
+pub(super) mod kind {
+    pub(in crate::view) const OTHER: u8 = 0;
+    pub(in crate::view) const MESSAGE: u8 = 1;
+    pub(in crate::view) const MERGED: u8 = 2;
+}
 
 /// How the tables are laid out; those of another layout are built again.
 pub(super) const LAYOUT: u32 = 6;
@@ -111,34 +119,29 @@ const HISTORY_NAMES: &[&str] = &["view_meta", "ticket_event", "doc", "words", "m
 
 /// What is now.
 pub(super) const STATE: Tables = Tables {
-    create: &[STATE_TABLES],
+    create: &[META_TABLE, STATE_TABLES],
     names: &[STATE_NAMES],
 };
 
 /// What was, with the events themselves.
 pub(super) const HISTORY: Tables = Tables {
-    create: &[HISTORY_TABLES, EVENT_TABLE],
+    create: &[META_TABLE, HISTORY_TABLES, EVENT_TABLE],
     names: &[HISTORY_NAMES, &["event"]],
 };
 
 /// Both, over the events of the store's log.
 pub(super) const EMBEDDED: Tables = Tables {
-    create: &[STATE_TABLES, HISTORY_TABLES, EVENT_OVER_LOG],
+    create: &[META_TABLE, STATE_TABLES, HISTORY_TABLES, EVENT_OVER_LOG],
     names: &[STATE_NAMES, HISTORY_NAMES],
 };
 
 impl Tables {
-    /// Makes them.
-    pub(super) fn create(self, connection: &Connection) -> rusqlite::Result<()> {
-        self.create.iter().try_for_each(|sql| connection.execute_batch(sql))
-    }
-
     /// Makes them anew, empty.
     pub(super) fn reset(self, connection: &Connection) -> rusqlite::Result<()> {
         for name in self.names.iter().copied().flatten() {
             connection.execute_batch(&format!("DROP TABLE IF EXISTS {name}"))?;
         }
-        self.create(connection)
+        self.create.iter().try_for_each(|sql| connection.execute_batch(sql))
     }
 }
 
@@ -172,8 +175,11 @@ pub(super) fn write_heads(connection: &Connection, name: &str, heads: &Heads) ->
     Ok(())
 }
 
-/// How the tables in the store's file are laid out, if they say so.
+/// How the tables in the store's file are laid out, if there are any that say so.
 pub(super) fn layout(connection: &Connection) -> rusqlite::Result<Option<u32>> {
+    if !connection.table_exists(None, "view_meta")? {
+        return Ok(None);
+    }
     let text: Option<String> = connection
         .query_row("SELECT value FROM view_meta WHERE name = 'layout'", [], |row| {
             row.get(0)

@@ -48,6 +48,7 @@ mod earlier;
 mod edge;
 mod fuzz;
 mod grants;
+mod halves;
 mod hooks;
 mod isolation;
 mod keys;

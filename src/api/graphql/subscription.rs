@@ -1,6 +1,7 @@
 //! What can be watched. Every item carries a cursor; `after` replays what was missed and goes on live without gap or
 //! repeat, and what cannot be replayed is an explicit `Gap`.
 
+mod boxed;
 pub mod queue;
 pub(crate) mod track;
 
@@ -10,6 +11,7 @@ use async_graphql::{Context, Result, SimpleObject, Subscription, Union};
 use futures_util::{Stream, stream};
 use uuid::Uuid;
 
+use self::boxed::Boxed;
 use self::queue::{QueueItem, queue, queue_stats};
 use self::track::{Item, Kind, Track};
 
@@ -99,11 +101,12 @@ async fn log<T: Send + 'static>(
     topic: Topic,
     after: Option<CursorText>,
     make: fn(std::result::Result<Happened, Gap>) -> Option<T>,
-) -> Result<impl Stream<Item = Result<T>> + use<T>> {
+) -> Result<impl Stream<Item = Result<Boxed<T>>> + use<T>> {
     let track = Track::of(ctx);
     let from = track.begin().map_or_else(|| begin(after), Ok)?;
     let (workspace, live) = (principal(ctx)?.workspace_id, &services(ctx)?.live);
-    let tail = live.tail(Some(workspace), topic, from).await.map_err(ApiError::from)?;
+    let tail = Box::pin(live.tail(Some(workspace), topic, from)).await;
+    let tail = tail.map_err(ApiError::from)?;
     track.open(Kind::Log, Some(tail.place().clone()));
     Ok(stream::unfold(Some(tail), move |tail| {
         let track = Arc::clone(&track);
@@ -120,7 +123,7 @@ async fn log<T: Send + 'static>(
                 };
                 if let Some(item) = item {
                     track.gives(now);
-                    return Some((Ok(item), Some(tail)));
+                    return Some((Ok(Boxed(item)), Some(tail)));
                 }
             }
         }
@@ -139,7 +142,7 @@ impl Subscription {
         ticket_id: Option<Uuid>,
         types: Option<Vec<String>>,
         after: Option<CursorText>,
-    ) -> Result<impl Stream<Item = Result<StreamItem>> + use<>> {
+    ) -> Result<impl Stream<Item = Result<Boxed<StreamItem>>> + use<>> {
         let types = types.unwrap_or_default();
         check_types(&types).map_err(ApiError::from)?;
         let principal = principal(ctx)?;
@@ -168,7 +171,7 @@ impl Subscription {
         ctx: &Context<'_>,
         filter: Option<TicketFilterInput>,
         after: Option<CursorText>,
-    ) -> Result<impl Stream<Item = Result<TicketItem>> + use<>> {
+    ) -> Result<impl Stream<Item = Result<Boxed<TicketItem>>> + use<>> {
         let filter = live_filter(ctx, filter)?;
         let make = |item: std::result::Result<Happened, Gap>| match item {
             Err(gap) => Some(TicketItem::Gap(gap)),
@@ -187,7 +190,7 @@ impl Subscription {
         filter: Option<TicketFilterInput>,
         order_by: Option<TicketOrder>,
         first: Option<i32>,
-    ) -> Result<impl Stream<Item = Result<QueueItem>> + use<>> {
+    ) -> Result<impl Stream<Item = Result<Boxed<QueueItem>>> + use<>> {
         let order = order_by.map_or_else(view::TicketOrder::default, Into::into);
         queue(ctx, live_filter(ctx, filter)?, order, first)
     }

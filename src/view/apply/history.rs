@@ -1,8 +1,8 @@
 //! What was: events, messages, and words.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use super::text::{self, Of};
+use super::text::{Docs, Of};
 use super::{json, signed};
 use crate::domain::event::TicketField;
 use crate::domain::{Actor, Event, EventBody, Message, Millis};
@@ -10,6 +10,7 @@ use crate::sqlite::ReadError;
 use crate::store::Record;
 use crate::view::Entry;
 use crate::view::log::last_ordinal;
+use crate::view::schema::kind;
 
 /// Applies the records that no earlier call applied, with the next ordinals.
 pub(in crate::view) fn apply_new(connection: &Connection, records: &[Record]) -> Result<Vec<Entry>, ReadError> {
@@ -47,20 +48,8 @@ pub(in crate::view) fn apply_new(connection: &Connection, records: &[Record]) ->
 
 /// Applies new events in order.
 pub(super) fn apply(connection: &Connection, events: &[&Event]) -> rusqlite::Result<()> {
-    let mut note =
-        connection.prepare_cached("INSERT OR IGNORE INTO ticket_event (chat, ticket, seq) VALUES (?1, ?2, ?3)")?;
-    for event in events {
-        if event.chat_id().is_some() {
-            apply_chat(connection, event)?;
-        }
-        if let Some(ticket) = &event.ticket {
-            note.execute(params![event.aggregate_id.as_bytes(), ticket.number, signed(event.seq)])?;
-            if says_what_it_is_about(event) {
-                text::retitle(connection, event, ticket)?;
-            }
-        }
-    }
-    Ok(())
+    let mut past = Past::new(connection)?;
+    events.iter().try_for_each(|event| past.add(event))
 }
 
 fn says_what_it_is_about(event: &Event) -> bool {
@@ -75,95 +64,152 @@ fn says_what_it_is_about(event: &Event) -> bool {
     )
 }
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the others change nothing of what was said"
-)]
-fn apply_chat(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
-    let chat = event.aggregate_id.as_bytes();
-    match &event.body {
-        EventBody::ChatCreated { owner, .. } => {
-            text::add(connection, event, Of::Identifier, &owner.external_id)?;
-            if let Some(name) = &owner.profile.name {
-                text::add(connection, event, Of::Name, name)?;
+/// Writes what was said.
+struct Past<'a> {
+    connection: &'a Connection,
+    note: CachedStatement<'a>,
+    message: CachedStatement<'a>,
+    docs: Docs<'a>,
+}
+
+impl<'a> Past<'a> {
+    fn new(connection: &'a Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            connection,
+            note: connection.prepare_cached(
+                "INSERT OR IGNORE INTO ticket_event (chat, ticket, kind, seq) VALUES (?1, ?2, ?3, ?4)",
+            )?,
+            message: connection
+                .prepare_cached("INSERT INTO message (chat, seq, ticket, doc) VALUES (?1, ?2, ?3, ?4)")?,
+            docs: Docs::new(connection)?,
+        })
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others are no messages")]
+    fn add(&mut self, event: &Event) -> rusqlite::Result<()> {
+        let mut kind = kind::OTHER;
+        match &event.body {
+            EventBody::MessageReceived { message }
+            | EventBody::MessageSent { message }
+            | EventBody::NoteAdded { message } => {
+                self.write_message(event, message)?;
+                kind = kind::MESSAGE;
             }
-            Ok(())
+            _ => self.amend(event)?,
         }
-        EventBody::ChatUpdated { to, .. } => text::rename(connection, event, to.name.as_deref()),
-        EventBody::MessageReceived { message }
-        | EventBody::MessageSent { message }
-        | EventBody::NoteAdded { message } => write_message(connection, event, message),
-        EventBody::TicketMerged { target, .. } => {
-            let source = event.ticket.as_ref().map(|ticket| ticket.number);
-            connection
-                .prepare_cached("UPDATE message SET ticket = ?3 WHERE chat = ?1 AND ticket = ?2")?
-                .execute(params![chat, source, target.number])
-                .map(drop)
-        }
-        // of two edits the later one counts, whichever comes first
-        EventBody::MessageEdited {
-            message_seq,
-            content,
-            edited_at,
-        } => {
-            let mut edit = connection.prepare_cached(
-                "UPDATE message SET edit = ?3, edited_at = ?4
-                 WHERE chat = ?1 AND seq = ?2 AND (edited_at IS NULL OR edited_at <= ?4)
-                 RETURNING deleted_at IS NULL",
-            )?;
-            let values = params![chat, signed(*message_seq), json(content)?, signed(*edited_at)];
-            let shown: Option<bool> = edit.query_row(values, |row| row.get(0)).optional()?;
-            if shown == Some(true) {
-                text::rewrite(connection, event, *message_seq, content.text.as_deref())?;
+        if let Some(ticket) = &event.ticket {
+            self.note.execute(params![
+                event.aggregate_id.as_bytes(),
+                ticket.number,
+                kind,
+                signed(event.seq)
+            ])?;
+            if says_what_it_is_about(event) {
+                self.docs.retitle(event, ticket)?;
             }
-            Ok(())
         }
-        EventBody::MessageDeleted {
-            message_seq,
-            deleted_at,
-        } => {
-            connection
-                .prepare_cached("UPDATE message SET deleted_at = ?3 WHERE chat = ?1 AND seq = ?2")?
-                .execute(params![chat, signed(*message_seq), signed(*deleted_at)])?;
-            text::rewrite(connection, event, *message_seq, None)
+        Ok(())
+    }
+
+    fn write_message(&mut self, event: &Event, message: &Message) -> rusqlite::Result<()> {
+        let said = message.content.text.as_deref().filter(|text| !text.is_empty());
+        let doc = match said {
+            Some(said) => Some(self.docs.add(event, Of::Message(event.seq), said)?),
+            None => None,
+        };
+        let ticket = event.ticket.as_ref().map(|ticket| ticket.number);
+        self.message
+            .execute(params![event.aggregate_id.as_bytes(), signed(event.seq), ticket, doc])
+            .map(drop)
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the others change nothing of what was said"
+    )]
+    fn amend(&mut self, event: &Event) -> rusqlite::Result<()> {
+        let (chat, connection) = (event.aggregate_id.as_bytes(), self.connection);
+        match &event.body {
+            EventBody::ChatCreated { owner, .. } => {
+                self.docs.add(event, Of::Identifier, &owner.external_id)?;
+                if let Some(name) = &owner.profile.name {
+                    self.docs.add(event, Of::Name, name)?;
+                }
+                Ok(())
+            }
+            EventBody::ChatUpdated { to, .. } => self.docs.rename(event, to.name.as_deref()),
+            EventBody::TicketMerged { target, .. } => {
+                let source = event.ticket.as_ref().map(|ticket| ticket.number);
+                merge(connection, chat, (source, target.number))
+            }
+            // of two edits the later one counts, whichever comes first
+            EventBody::MessageEdited {
+                message_seq,
+                content,
+                edited_at,
+            } => {
+                let mut edit = connection.prepare_cached(
+                    "UPDATE message SET edit = ?3, edited_at = ?4
+                     WHERE chat = ?1 AND seq = ?2 AND (edited_at IS NULL OR edited_at <= ?4)
+                     RETURNING deleted_at IS NULL",
+                )?;
+                let values = params![chat, signed(*message_seq), json(content)?, signed(*edited_at)];
+                let shown: Option<bool> = edit.query_row(values, |row| row.get(0)).optional()?;
+                if shown == Some(true) {
+                    self.docs.rewrite(event, *message_seq, content.text.as_deref())?;
+                }
+                Ok(())
+            }
+            EventBody::MessageDeleted {
+                message_seq,
+                deleted_at,
+            } => {
+                connection
+                    .prepare_cached("UPDATE message SET deleted_at = ?3 WHERE chat = ?1 AND seq = ?2")?
+                    .execute(params![chat, signed(*message_seq), signed(*deleted_at)])?;
+                self.docs.rewrite(event, *message_seq, None)
+            }
+            EventBody::MessageStatusChanged {
+                message_seq,
+                status,
+                external_id,
+                error,
+                ..
+            } => connection
+                .prepare_cached(
+                    "UPDATE message SET status = ?3, external_id = coalesce(?4, external_id), error = ?5
+                     WHERE chat = ?1 AND seq = ?2",
+                )?
+                .execute(params![chat, signed(*message_seq), status.name(), external_id, error])
+                .map(drop),
+            EventBody::MessageReaction {
+                message_seq,
+                author,
+                emoji,
+                at,
+            } => react(connection, (event, *message_seq), author, (emoji.as_deref(), *at)),
+            _ => Ok(()),
         }
-        EventBody::MessageStatusChanged {
-            message_seq,
-            status,
-            external_id,
-            error,
-            ..
-        } => connection
-            .prepare_cached(
-                "UPDATE message SET status = ?3, external_id = coalesce(?4, external_id), error = ?5
-                 WHERE chat = ?1 AND seq = ?2",
-            )?
-            .execute(params![chat, signed(*message_seq), status.name(), external_id, error])
-            .map(drop),
-        EventBody::MessageReaction {
-            message_seq,
-            author,
-            emoji,
-            at,
-        } => react(connection, (event, *message_seq), author, (emoji.as_deref(), *at)),
-        _ => Ok(()),
     }
 }
 
-fn write_message(connection: &Connection, event: &Event, message: &Message) -> rusqlite::Result<()> {
-    let said = message.content.text.as_deref().filter(|text| !text.is_empty());
-    let doc = match said {
-        Some(said) => Some(text::add(connection, event, Of::Message(event.seq), said)?),
-        None => None,
-    };
+/// A ticket's messages are another's from now on; its events stay.
+fn merge(connection: &Connection, chat: &[u8; 16], (source, target): (Option<u32>, u32)) -> rusqlite::Result<()> {
+    for sql in [
+        "UPDATE message SET ticket = ?3 WHERE chat = ?1 AND seq IN (
+           SELECT seq FROM ticket_event WHERE chat = ?1 AND ticket = ?2 AND kind IN (?4, ?5))",
+        "INSERT INTO ticket_event (chat, ticket, kind, seq)
+           SELECT chat, ?3, ?5, seq FROM ticket_event WHERE chat = ?1 AND ticket = ?2 AND kind IN (?4, ?5)",
+    ] {
+        let values = params![chat, source, target, kind::MESSAGE, kind::MERGED];
+        connection.prepare_cached(sql)?.execute(values)?;
+    }
     connection
-        .prepare_cached("INSERT INTO message (chat, seq, ticket, doc) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![
-            event.aggregate_id.as_bytes(),
-            signed(event.seq),
-            event.ticket.as_ref().map(|ticket| ticket.number),
-            doc
-        ])
+        .prepare_cached("DELETE FROM ticket_event WHERE (chat, ticket, kind) = (?1, ?2, ?3)")?
+        .execute(params![chat, source, kind::MERGED])?;
+    connection
+        .prepare_cached("UPDATE ticket_event SET kind = ?3 WHERE (chat, ticket, kind) = (?1, ?2, ?4)")?
+        .execute(params![chat, source, kind::OTHER, kind::MESSAGE])
         .map(drop)
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::state::Placed;
@@ -149,7 +149,7 @@ struct Counted {
 
 /// What many tickets change in the same rows, written once.
 #[derive(Default)]
-pub(super) struct Tally {
+struct Tally {
     /// Tickets and pending messages.
     counters: HashMap<Counted, (i64, i64)>,
     /// Tickets of a list.
@@ -184,7 +184,7 @@ impl Tally {
     }
 
     /// Writes the sums.
-    pub(super) fn write(self, connection: &Connection) -> rusqlite::Result<()> {
+    fn write(self, connection: &Connection) -> rusqlite::Result<()> {
         let mut count = connection.prepare_cached(
             "INSERT INTO counter (workspace, channel, team, assignee, status, tickets, pending)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -209,152 +209,135 @@ impl Tally {
     }
 }
 
-/// The places of a ticket in one order.
+/// The places of tickets in one order.
 struct Order<'a> {
-    connection: &'a Connection,
-    ticket: &'a [u8; 16],
-    created_at: i64,
-    insert: &'static str,
-    delete: &'static str,
-    shift: &'static str,
+    insert: CachedStatement<'a>,
+    delete: CachedStatement<'a>,
+    shift: CachedStatement<'a>,
 }
 
-impl Order<'_> {
-    fn put(&self, list: i64, at: i64) -> rusqlite::Result<()> {
-        let mut statement = self.connection.prepare_cached(self.insert)?;
-        statement
-            .execute(params![list, at, self.ticket, self.created_at])
-            .map(drop)
-    }
-
-    fn take(&self, list: i64, at: i64) -> rusqlite::Result<()> {
-        let mut statement = self.connection.prepare_cached(self.delete)?;
-        statement.execute(params![list, at, self.ticket]).map(drop)
-    }
-
-    fn shift(&self, list: i64, (was, at): (i64, i64)) -> rusqlite::Result<()> {
-        let mut statement = self.connection.prepare_cached(self.shift)?;
-        statement.execute(params![list, was, self.ticket, at]).map(drop)
+impl<'a> Order<'a> {
+    fn new(connection: &'a Connection, table: &str) -> rusqlite::Result<Self> {
+        let prepare = |sql: &str| connection.prepare_cached(&sql.replace("{table}", table));
+        Ok(Self {
+            insert: prepare("INSERT INTO {table} VALUES (?1, ?2, ?3, ?4)")?,
+            delete: prepare("DELETE FROM {table} WHERE list = ?1 AND at = ?2 AND ticket = ?3")?,
+            shift: prepare("UPDATE {table} SET at = ?4 WHERE list = ?1 AND at = ?2 AND ticket = ?3")?,
+        })
     }
 
     /// From the lists and the key of before to those of now; what stays is not touched.
-    fn place(&self, before: Option<(&[i64], i64)>, now: (&[i64], i64)) -> rusqlite::Result<()> {
+    fn place(
+        &mut self,
+        (ticket, created_at): (&[u8; 16], i64),
+        before: Option<(&[i64], i64)>,
+        now: (&[i64], i64),
+    ) -> rusqlite::Result<()> {
         let (old, was) = before.unwrap_or((&[], now.1));
         for list in old {
             if !now.0.contains(list) {
-                self.take(*list, was)?;
+                self.delete.execute(params![list, was, ticket])?;
             } else if was != now.1 {
-                self.shift(*list, (was, now.1))?;
+                self.shift.execute(params![list, was, ticket, now.1])?;
             }
         }
         for list in now.0.iter().filter(|list| !old.contains(list)) {
-            self.put(*list, now.1)?;
+            self.insert.execute(params![list, now.1, ticket, created_at])?;
         }
         Ok(())
     }
 }
 
-fn orders<'a>(connection: &'a Connection, ticket: &'a [u8; 16], created_at: i64) -> [Order<'a>; 3] {
-    let statements = [
-        (
-            "INSERT INTO by_updated VALUES (?1, ?2, ?3, ?4)",
-            "DELETE FROM by_updated WHERE list = ?1 AND at = ?2 AND ticket = ?3",
-            "UPDATE by_updated SET at = ?4 WHERE list = ?1 AND at = ?2 AND ticket = ?3",
-        ),
-        (
-            "INSERT INTO by_created VALUES (?1, ?2, ?3, ?4)",
-            "DELETE FROM by_created WHERE list = ?1 AND at = ?2 AND ticket = ?3",
-            "UPDATE by_created SET at = ?4 WHERE list = ?1 AND at = ?2 AND ticket = ?3",
-        ),
-        (
-            "INSERT INTO by_waiting VALUES (?1, ?2, ?3, ?4)",
-            "DELETE FROM by_waiting WHERE list = ?1 AND at = ?2 AND ticket = ?3",
-            "UPDATE by_waiting SET at = ?4 WHERE list = ?1 AND at = ?2 AND ticket = ?3",
-        ),
-    ];
-    statements.map(|(insert, delete, shift)| Order {
-        connection,
-        ticket,
-        created_at,
-        insert,
-        delete,
-        shift,
-    })
+/// Writes tickets, and in the end what they change together.
+pub(super) struct Places<'a> {
+    connection: &'a Connection,
+    find: CachedStatement<'a>,
+    rewrite: CachedStatement<'a>,
+    orders: [Order<'a>; 3],
+    tally: Tally,
 }
 
-/// Writes a ticket as it is after an event of its chat, or where its chat changed.
-pub(super) fn write_ticket(
-    connection: &Connection,
-    (event, chat): (&Event, &Placed),
-    ticket: &Ticket,
-    tally: &mut Tally,
-) -> rusqlite::Result<()> {
-    let workspace = event.workspace_id;
-    let traits = Traits::of(chat, ticket);
-    let id = ticket.id.as_bytes();
-    let before = connection
-        .prepare_cached(
-            "SELECT channel, assignee, team, responder, tags, reason, priority, removed, status, pending, updated_at,
-               waiting, lists, opened_at, rowid FROM ticket WHERE id = ?1",
-        )?
-        .query_row([id], before)
-        .optional()?;
-    let lists = match &before {
-        Some(before) if before.traits == traits => before.lists.clone(),
-        _ => traits.lists(connection, workspace)?,
-    };
-    let (status, pending) = (ticket.status().name(), i64::from(ticket.pending_chat_messages));
-    let keys = [
-        signed(ticket.updated_at),
-        signed(ticket.created_at),
-        signed(waiting_key(ticket)),
-    ];
-    let old = before.as_ref().map(|before| {
-        let lists = before.lists.as_slice();
-        (lists, [before.updated_at, signed(ticket.created_at), before.waiting])
-    });
-    for (index, (order, key)) in orders(connection, id, signed(ticket.created_at))
-        .iter()
-        .zip(keys)
-        .enumerate()
-    {
-        let before = old.and_then(|(lists, keys)| Some((lists, *keys.get(index)?)));
-        order.place(before, (&lists, key))?;
+impl<'a> Places<'a> {
+    pub(super) fn new(connection: &'a Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            connection,
+            find: connection.prepare_cached(
+                "SELECT channel, assignee, team, responder, tags, reason, priority, removed, status, pending, updated_at,
+                   waiting, lists, opened_at, rowid FROM ticket WHERE id = ?1",
+            )?,
+            rewrite: connection.prepare_cached(
+                "UPDATE ticket SET pending = ?2, updated_at = ?3, waiting = ?4, body = ?5 WHERE rowid = ?1",
+            )?,
+            orders: [
+                Order::new(connection, "by_updated")?,
+                Order::new(connection, "by_created")?,
+                Order::new(connection, "by_waiting")?,
+            ],
+            tally: Tally::default(),
+        })
     }
-    match &before {
-        Some(before) if before.traits == traits && before.status == status => {
-            let more = pending.saturating_sub(i64::from(before.pending));
-            tally.count(workspace, (&traits, status), (0, more));
-            if before.opened_at == signed(ticket.opened_at) {
-                return rewrite_row(connection, ticket, before.row);
+
+    /// Writes a ticket as it is after an event of its chat, or where its chat changed.
+    pub(super) fn write(&mut self, (event, chat): (&Event, &Placed), ticket: &Ticket) -> rusqlite::Result<()> {
+        let workspace = event.workspace_id;
+        let traits = Traits::of(chat, ticket);
+        let id = ticket.id.as_bytes();
+        let before = self.find.query_row([id], before).optional()?;
+        let lists = match &before {
+            Some(before) if before.traits == traits => before.lists.clone(),
+            _ => traits.lists(self.connection, workspace)?,
+        };
+        let (status, pending) = (ticket.status().name(), i64::from(ticket.pending_chat_messages));
+        let created_at = signed(ticket.created_at);
+        let keys = [signed(ticket.updated_at), created_at, signed(waiting_key(ticket))];
+        let old = before.as_ref().map(|before| {
+            let lists = before.lists.as_slice();
+            (lists, [before.updated_at, created_at, before.waiting])
+        });
+        for (index, (order, key)) in self.orders.iter_mut().zip(keys).enumerate() {
+            let before = old.and_then(|(lists, keys)| Some((lists, *keys.get(index)?)));
+            order.place((id, created_at), before, (&lists, key))?;
+        }
+        match &before {
+            Some(before) if before.traits == traits && before.status == status => {
+                let more = pending.saturating_sub(i64::from(before.pending));
+                self.tally.count(workspace, (&traits, status), (0, more));
+                if before.opened_at == signed(ticket.opened_at) {
+                    return self.rewrite(ticket, before.row);
+                }
+            }
+            Some(before) => {
+                self.tally.recount_lists(&before.lists, &lists);
+                let less = i64::from(before.pending).saturating_neg();
+                self.tally
+                    .count(workspace, (&before.traits, &before.status), (-1, less));
+                self.tally.count(workspace, (&traits, status), (1, pending));
+            }
+            None => {
+                self.tally.recount_lists(&[], &lists);
+                self.tally.count(workspace, (&traits, status), (1, pending));
             }
         }
-        Some(before) => {
-            tally.recount_lists(&before.lists, &lists);
-            let less = i64::from(before.pending).saturating_neg();
-            tally.count(workspace, (&before.traits, &before.status), (-1, less));
-            tally.count(workspace, (&traits, status), (1, pending));
-        }
-        None => {
-            tally.recount_lists(&[], &lists);
-            tally.count(workspace, (&traits, status), (1, pending));
-        }
+        write_row(self.connection, event, ticket, (&traits, &lists))
     }
-    write_row(connection, event, ticket, (&traits, &lists))
-}
 
-/// Rewrites the row of a ticket that stays where it is: no index changes.
-fn rewrite_row(connection: &Connection, ticket: &Ticket, row: i64) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("UPDATE ticket SET pending = ?2, updated_at = ?3, waiting = ?4, body = ?5 WHERE rowid = ?1")?
-        .execute(params![
-            row,
-            ticket.pending_chat_messages,
-            signed(ticket.updated_at),
-            signed(waiting_key(ticket)),
-            json(ticket)?,
-        ])
-        .map(drop)
+    /// Rewrites the row of a ticket that stays where it is: no index changes.
+    fn rewrite(&mut self, ticket: &Ticket, row: i64) -> rusqlite::Result<()> {
+        self.rewrite
+            .execute(params![
+                row,
+                ticket.pending_chat_messages,
+                signed(ticket.updated_at),
+                signed(waiting_key(ticket)),
+                json(ticket)?,
+            ])
+            .map(drop)
+    }
+
+    /// Writes the sums.
+    pub(super) fn finish(self) -> rusqlite::Result<()> {
+        self.tally.write(self.connection)
+    }
 }
 
 fn write_row(

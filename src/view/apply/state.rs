@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, ToSql, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql, params};
 use uuid::Uuid;
 
-use super::place::{self, Tally};
+use super::place::Places;
 use super::{json, signed};
 use crate::domain::{Aggregate, Contact, Event, EventBody, Owner, Post, Scope, Ticket, Workspace, id};
 use crate::view::tickets::Whereabouts;
@@ -36,16 +36,17 @@ pub(in crate::view) fn apply(
 ) -> rusqlite::Result<HashMap<Uuid, Whereabouts>> {
     let mut sorted = events.to_vec();
     sorted.sort_by_key(|event| event.aggregate_id);
-    let mut chats = HashMap::with_capacity(sorted.len());
+    let mut known = HashMap::with_capacity(sorted.len());
     let mut tickets: BTreeMap<Uuid, (&Event, &Ticket, Placed)> = BTreeMap::new();
+    let mut chats = Chats::new(connection)?;
     for events in sorted.chunk_by(|one, other| one.aggregate_id == other.aggregate_id) {
         let Some(first) = events.first() else { continue };
         match first.body.scope() {
             Scope::Chat => {
-                let (placed, fresh) = apply_chat(connection, first.aggregate_id, events)?;
+                let (placed, fresh) = chats.apply(first.aggregate_id, events)?;
                 // a chat that is not known shows no tickets
                 let Some(placed) = placed else { continue };
-                chats.insert(first.aggregate_id, placed.whereabouts);
+                known.insert(first.aggregate_id, placed.whereabouts);
                 for event in fresh {
                     if let Some(ticket) = &event.ticket {
                         tickets.insert(ticket.id, (event, ticket, placed));
@@ -59,12 +60,11 @@ pub(in crate::view) fn apply(
             Scope::Desk => {}
         }
     }
-    let mut tally = Tally::default();
     for (event, ticket, placed) in tickets.values() {
-        place::write_ticket(connection, (event, placed), ticket, &mut tally)?;
+        chats.places.write((event, placed), ticket)?;
     }
-    tally.write(connection)?;
-    Ok(chats)
+    chats.places.finish()?;
+    Ok(known)
 }
 
 /// Those after a sequence number.
@@ -73,42 +73,30 @@ fn after<'a, 'b>(events: &'a [&'b Event], seq: u64) -> &'a [&'b Event] {
     events.get(known..).unwrap_or_default()
 }
 
-/// Where the chat is afterwards, if it is known, and which of its events were new.
-fn apply_chat<'a, 'b>(
-    connection: &Connection,
-    chat_id: Uuid,
-    events: &'a [&'b Event],
-) -> rusqlite::Result<(Option<Placed>, &'a [&'b Event])> {
-    let mut found = find_chat(connection, chat_id)?;
-    let fresh = after(events, found.map_or(0, |found| found.seq));
-    let Some(last) = fresh.last() else {
-        return Ok((found.map(|found| found.placed), fresh));
-    };
-    let mut has_moved = false;
-    for event in fresh {
-        has_moved |= change_chat(connection, event)?;
-    }
-    if has_moved {
-        found = find_chat(connection, chat_id)?;
-    }
-    if let Some(found) = found {
-        // RETURNING would have SQLite keep pages to undo the statement
-        connection
-            .prepare_cached("UPDATE chat SET version = ?2, seq = ?3, updated_at = ?4 WHERE rowid = ?1")?
-            .execute(params![
-                found.row,
-                signed(last.version),
-                signed(last.seq),
-                signed(last.at)
-            ])?;
-    }
-    Ok((found.map(|found| found.placed), fresh))
+/// Writes chats.
+struct Chats<'a> {
+    connection: &'a Connection,
+    find: CachedStatement<'a>,
+    touch: CachedStatement<'a>,
+    places: Places<'a>,
 }
 
-fn find_chat(connection: &Connection, chat_id: Uuid) -> rusqlite::Result<Option<Found>> {
-    connection
-        .prepare_cached("SELECT channel, responder_id, removed_at IS NOT NULL, rowid, seq FROM chat WHERE id = ?1")?
-        .query_row([chat_id.as_bytes()], |row| {
+impl<'a> Chats<'a> {
+    fn new(connection: &'a Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            connection,
+            find: connection.prepare_cached(
+                "SELECT channel, responder_id, removed_at IS NOT NULL, rowid, seq FROM chat WHERE id = ?1",
+            )?,
+            // RETURNING would have SQLite keep pages to undo the statement
+            touch: connection
+                .prepare_cached("UPDATE chat SET version = ?2, seq = ?3, updated_at = ?4 WHERE rowid = ?1")?,
+            places: Places::new(connection)?,
+        })
+    }
+
+    fn find(&mut self, chat_id: Uuid) -> rusqlite::Result<Option<Found>> {
+        let found = self.find.query_row([chat_id.as_bytes()], |row| {
             let responder: Option<[u8; 16]> = row.get(1)?;
             let whereabouts = Whereabouts {
                 chat_id,
@@ -123,56 +111,105 @@ fn find_chat(connection: &Connection, chat_id: Uuid) -> rusqlite::Result<Option<
                 row: row.get(3)?,
                 seq: crate::view::read::number(row, 4)?,
             })
-        })
-        .optional()
-}
+        });
+        found.optional()
+    }
 
-/// Changes a chat's row; whether the chat is somewhere else now.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "what the others change is in the ticket that comes along"
-)]
-fn change_chat(connection: &Connection, event: &Event) -> rusqlite::Result<bool> {
-    let chat = event.aggregate_id.as_bytes();
-    let set = |sql: &str, value: &dyn ToSql| -> rusqlite::Result<usize> {
-        connection.prepare_cached(sql)?.execute(params![chat, value])
-    };
-    match &event.body {
-        EventBody::ChatCreated { channel_id, owner } => {
-            create_chat(connection, event, *channel_id, owner)?;
-            return Ok(true);
+    /// Where the chat is afterwards, if it is known, and which of its events were new.
+    fn apply<'b, 'c>(
+        &mut self,
+        chat_id: Uuid,
+        events: &'b [&'c Event],
+    ) -> rusqlite::Result<(Option<Placed>, &'b [&'c Event])> {
+        let mut found = self.find(chat_id)?;
+        let fresh = after(events, found.map_or(0, |found| found.seq));
+        let Some(last) = fresh.last() else {
+            return Ok((found.map(|found| found.placed), fresh));
+        };
+        let mut has_moved = false;
+        for event in fresh {
+            has_moved |= self.change(event)?;
         }
-        EventBody::ChatUpdated { to, .. } => {
-            set("UPDATE chat SET name = ?2 WHERE id = ?1", &to.name)?;
-            set("UPDATE chat SET avatar = ?2 WHERE id = ?1", &to.avatar)?;
+        if has_moved {
+            found = self.find(chat_id)?;
         }
-        EventBody::ChatResponderChanged { to, owns, epoch, .. } => {
-            set("UPDATE chat SET responder = ?2 WHERE id = ?1", &json(to)?)?;
-            set("UPDATE chat SET owned = ?2 WHERE id = ?1", owns)?;
-            set("UPDATE chat SET responder_epoch = ?2 WHERE id = ?1", epoch)?;
-            let responder_id = to.as_ref().map(|to| to.id.as_bytes());
-            let another = "UPDATE chat SET responder_id = ?2 WHERE id = ?1 AND responder_id IS NOT ?2";
-            if set(another, &responder_id)? > 0 {
-                place_chat(connection, event)?;
+        if let Some(found) = found {
+            self.touch.execute(params![
+                found.row,
+                signed(last.version),
+                signed(last.seq),
+                signed(last.at)
+            ])?;
+        }
+        Ok((found.map(|found| found.placed), fresh))
+    }
+
+    /// Changes a chat's row; whether the chat is somewhere else now.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "what the others change is in the ticket that comes along"
+    )]
+    fn change(&mut self, event: &Event) -> rusqlite::Result<bool> {
+        let (chat, connection) = (event.aggregate_id.as_bytes(), self.connection);
+        let set = |sql: &str, value: &dyn ToSql| -> rusqlite::Result<usize> {
+            connection.prepare_cached(sql)?.execute(params![chat, value])
+        };
+        match &event.body {
+            EventBody::ChatCreated { channel_id, owner } => {
+                create_chat(connection, event, *channel_id, owner)?;
                 return Ok(true);
             }
+            EventBody::ChatUpdated { to, .. } => {
+                set("UPDATE chat SET name = ?2 WHERE id = ?1", &to.name)?;
+                set("UPDATE chat SET avatar = ?2 WHERE id = ?1", &to.avatar)?;
+            }
+            EventBody::ChatResponderChanged { to, owns, epoch, .. } => {
+                set("UPDATE chat SET responder = ?2 WHERE id = ?1", &json(to)?)?;
+                set("UPDATE chat SET owned = ?2 WHERE id = ?1", owns)?;
+                set("UPDATE chat SET responder_epoch = ?2 WHERE id = ?1", epoch)?;
+                let responder_id = to.as_ref().map(|to| to.id.as_bytes());
+                let another = "UPDATE chat SET responder_id = ?2 WHERE id = ?1 AND responder_id IS NOT ?2";
+                if set(another, &responder_id)? > 0 {
+                    self.place_again(event)?;
+                    return Ok(true);
+                }
+            }
+            EventBody::ChatOwnerBlocked {} => drop(set("UPDATE chat SET blocked = ?2 WHERE id = ?1", &true)?),
+            EventBody::ChatOwnerUnblocked {} => drop(set("UPDATE chat SET blocked = ?2 WHERE id = ?1", &false)?),
+            EventBody::ChatRemoved {} => {
+                set("UPDATE chat SET removed_at = ?2 WHERE id = ?1", &signed(event.at))?;
+                self.place_again(event)?;
+                return Ok(true);
+            }
+            EventBody::ChatRestored {} => {
+                set("UPDATE chat SET removed_at = ?2 WHERE id = ?1", &None::<i64>)?;
+                self.place_again(event)?;
+                return Ok(true);
+            }
+            EventBody::TicketCreated { number, .. } => {
+                set("UPDATE chat SET tickets = ?2 WHERE id = ?1", number)?;
+            }
+            _ => {}
         }
-        EventBody::ChatOwnerBlocked {} => drop(set("UPDATE chat SET blocked = ?2 WHERE id = ?1", &true)?),
-        EventBody::ChatOwnerUnblocked {} => drop(set("UPDATE chat SET blocked = ?2 WHERE id = ?1", &false)?),
-        EventBody::ChatRemoved {} => {
-            set("UPDATE chat SET removed_at = ?2 WHERE id = ?1", &signed(event.at))?;
-            place_chat(connection, event)?;
-            return Ok(true);
-        }
-        EventBody::ChatRestored {} => {
-            set("UPDATE chat SET removed_at = ?2 WHERE id = ?1", &None::<i64>)?;
-            place_chat(connection, event)?;
-            return Ok(true);
-        }
-        EventBody::TicketCreated { number, .. } => drop(set("UPDATE chat SET tickets = ?2 WHERE id = ?1", number)?),
-        _ => {}
+        Ok(false)
     }
-    Ok(false)
+
+    /// Places every ticket of a chat again, whose responder or whose removal changed.
+    fn place_again(&mut self, event: &Event) -> rusqlite::Result<()> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT body FROM ticket WHERE chat = ?1")?;
+        let tickets = statement.query_map([event.aggregate_id.as_bytes()], |row| {
+            crate::view::read::parsed::<Ticket>(row, 0)
+        })?;
+        let tickets: Vec<Ticket> = tickets.collect::<rusqlite::Result<_>>()?;
+        if let Some(found) = self.find(event.aggregate_id)? {
+            for ticket in &tickets {
+                self.places.write((event, &found.placed), ticket)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn create_chat(connection: &Connection, event: &Event, channel_id: Uuid, owner: &Owner) -> rusqlite::Result<()> {
@@ -195,23 +232,6 @@ fn create_chat(connection: &Connection, event: &Event, channel_id: Uuid, owner: 
             signed(event.at),
         ])
         .map(drop)
-}
-
-/// Places every ticket of a chat again, whose responder or whose removal changed.
-fn place_chat(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached("SELECT body FROM ticket WHERE chat = ?1")?;
-    let tickets = statement.query_map([event.aggregate_id.as_bytes()], |row| {
-        crate::view::read::parsed::<Ticket>(row, 0)
-    })?;
-    let tickets: Vec<Ticket> = tickets.collect::<rusqlite::Result<_>>()?;
-    let Some(found) = find_chat(connection, event.aggregate_id)? else {
-        return Ok(());
-    };
-    let mut tally = Tally::default();
-    for ticket in &tickets {
-        place::write_ticket(connection, (event, &found.placed), ticket, &mut tally)?;
-    }
-    tally.write(connection)
 }
 
 /// An aggregate that the view keeps as a whole, with its new events applied; none where there are none.

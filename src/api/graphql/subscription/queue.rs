@@ -10,6 +10,7 @@ use futures_util::{Stream, stream};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::boxed::Boxed;
 use super::track::{Item, Kind, Track};
 use super::{Gap, gap};
 use crate::api::error::ApiError;
@@ -202,7 +203,7 @@ impl Watch {
                 return Ok(item);
             }
             let Some(state) = &self.state else {
-                let state = self.look().await?;
+                let state = Box::pin(self.look()).await?;
                 self.given.push_back(snapshot(&state));
                 self.state = Some(state);
                 continue;
@@ -212,7 +213,7 @@ impl Watch {
                 continue;
             }
             if self.wait(LOOK_EVERY, true).await {
-                let now = self.look().await?;
+                let now = Box::pin(self.look()).await?;
                 self.give(now);
             }
         }
@@ -245,7 +246,7 @@ impl Watch {
     async fn next_stats(&mut self) -> std::result::Result<QueueStats, ReadError> {
         loop {
             if self.state.is_none() || self.wait(STATS_EVERY, false).await {
-                let now = self.look().await?;
+                let now = Box::pin(self.look()).await?;
                 let is_news = self.state.as_ref().is_none_or(|before| before.stats != now.stats);
                 let stats = QueueStats::from(&now);
                 self.state = Some(now);
@@ -263,7 +264,7 @@ pub(super) fn queue(
     filter: TicketFilter,
     order: TicketOrder,
     first: Option<i32>,
-) -> Result<impl Stream<Item = Result<QueueItem>> + use<>> {
+) -> Result<impl Stream<Item = Result<Boxed<QueueItem>>> + use<>> {
     let first = match first {
         None => PAGE_DEFAULT,
         Some(first) => usize::try_from(first)
@@ -288,7 +289,7 @@ pub(super) fn queue(
     Ok(stream::unfold(Some(watch), |watch| async {
         let mut watch = watch?;
         Some(match watch.next_item().await {
-            Ok(item) => (Ok(item), Some(watch)),
+            Ok(item) => (Ok(Boxed(item)), Some(watch)),
             Err(error) => (Err(ApiError::from(error).into_graphql()), None),
         })
     }))

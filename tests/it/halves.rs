@@ -1,0 +1,236 @@
+//! The view's two halves: files that a crash left at different places, and tables of another layout.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+use switchboard::clock::Clock;
+use switchboard::domain::id;
+use switchboard::server::{Node, open_store};
+use switchboard::view::page::{Range, TicketKey};
+use switchboard::view::{ChatFilter, StatsFilter, TicketFilter, TicketOrder};
+use uuid::Uuid;
+
+use crate::support::world::{ChatModel, WORDS, World};
+use crate::support::{Redis, TestApp, config, make_workspace};
+
+const WAIT: Duration = Duration::from_secs(20);
+const STATE: &str = "view.db";
+const HISTORY: &str = "view.history.db";
+
+async fn node(data: &Path, redis: Option<&Redis>) -> Node {
+    let config = config(data, redis);
+    let parts = open_store(&config.store, data).await.unwrap();
+    let node = Node::start(parts, Clock::default(), &config).await.unwrap();
+    node.services.live.catch_up(WAIT).await.unwrap();
+    node
+}
+
+/// Copies one file of a view that nobody writes, with its log of changes.
+fn copy(file: &str, from: &Path, to: &Path) {
+    for name in [file.to_owned(), format!("{file}-wal")] {
+        if from.join(&name).exists() {
+            std::fs::copy(from.join(&name), to.join(&name)).unwrap();
+        }
+    }
+}
+
+/// All that a view answers, as text.
+async fn answers(node: &Node, world: &World) -> Vec<String> {
+    let (view, workspace) = (node.services.live.view(), world.workspace_id);
+    let mut found = Vec::new();
+    let all = |after: Option<TicketKey>| Range::Forward { after, limit: 5_000 };
+    let searches = WORDS.iter().map(|word| Some((*word).to_owned()));
+    for search in searches.chain([None]) {
+        let filter = TicketFilter {
+            search: search.clone(),
+            include_removed: true,
+            ..TicketFilter::default()
+        };
+        for order in [TicketOrder::UpdatedDesc, TicketOrder::WaitingLongest] {
+            let page = view.tickets(workspace, filter.clone(), order, all(None)).await.unwrap();
+            found.push(format!("{search:?} {order:?} {:?}", page.items));
+        }
+        let channel_ids = world.channels.clone();
+        let chats = view.chat_page(workspace, ChatFilter { channel_ids, search }, None, 5_000);
+        found.push(format!("{:?}", chats.await.unwrap().items));
+    }
+    let stats = view.queue_stats(workspace, StatsFilter::default()).await.unwrap();
+    found.push(format!("{stats:?} {:?}", view.settings().await.unwrap()));
+    for chat in world.chats() {
+        for ticket in [None, Some(1), Some(2), Some(3)] {
+            let range = Range::Forward {
+                after: None,
+                limit: 5_000,
+            };
+            let messages = view.messages(chat, ticket, range.clone()).await.unwrap().items;
+            let events = view.events(chat, ticket, range).await.unwrap().items;
+            found.push(format!("{chat} {ticket:?} {messages:?} {events:?}"));
+        }
+    }
+    found
+}
+
+fn assert_same(found: &[String], expected: &[String], what: &str) {
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(expected) {
+        assert_eq!(found, expected, "{what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_half_that_is_behind_catches_up_and_the_other_takes_nothing_twice() {
+    let redis = Redis::start();
+    let [whole, early, late] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let first = node(whole.path(), Some(&redis)).await;
+    let workspace = id::first_workspace();
+    make_workspace(&first, workspace, "a-key-of-thirty-two-characters-xx").await;
+    let mut world = World::new(&first, workspace, (8, 0xca5e)).await;
+    for copied in [&early, &late] {
+        for _ in 0..400 {
+            world.step(&first).await;
+        }
+        first.services.live.catch_up(WAIT).await.unwrap();
+        for file in [STATE, HISTORY] {
+            copy(file, whole.path(), copied.path());
+        }
+    }
+    let expected = answers(&first, &world).await;
+    for (state, history) in [(&early, &late), (&late, &early)] {
+        let mixed = tempfile::tempdir().unwrap();
+        copy(STATE, state.path(), mixed.path());
+        copy(HISTORY, history.path(), mixed.path());
+        let second = node(mixed.path(), Some(&redis)).await;
+        let what = if state.path() == early.path() {
+            "the state was behind"
+        } else {
+            "the history was behind"
+        };
+        assert_same(&answers(&second, &world).await, &expected, what);
+        assert_eq!(second.services.live.view().recount().await.unwrap(), [], "{what}");
+        let of_both = [&first, &second].map(|node| node.services.live.view().last_ordinal());
+        let [of_first, of_second] = futures_util::future::join_all(of_both).await.try_into().unwrap();
+        assert_eq!(of_second.unwrap(), of_first.unwrap(), "{what}");
+        second.close().await;
+    }
+    first.close().await;
+}
+
+/// The messages of a ticket, forward, and its events, backward, three at a time.
+async fn history(node: &Node, chat_id: Uuid, number: u32) -> [Vec<u64>; 2] {
+    let view = node.services.live.view();
+    let (mut said, mut happened) = (Vec::new(), Vec::new());
+    loop {
+        let range = Range::Forward {
+            after: said.last().copied(),
+            limit: 3,
+        };
+        let page = view.messages(chat_id, Some(number), range).await.unwrap();
+        assert!(page.items.iter().all(|row| row.ticket_number == Some(number)));
+        said.extend(page.items.iter().map(|row| row.seq));
+        if !page.has_next {
+            break;
+        }
+    }
+    loop {
+        let range = Range::Backward {
+            before: happened.last().copied(),
+            limit: 3,
+        };
+        let page = view.events(chat_id, Some(number), range).await.unwrap();
+        happened.extend(page.items.iter().rev().map(|row| row.event.seq));
+        if !page.has_previous {
+            break;
+        }
+    }
+    happened.reverse();
+    [said, happened]
+}
+
+async fn merge(app: &TestApp) {
+    let client = app.client();
+    let channel = client.channel_with(json!({ "restorePeriodMs": 0 })).await;
+    let by = format!(", agentId: \"{}\"", client.agent().await);
+    let (mut tickets, mut chat) = (Vec::new(), String::new());
+    let mut says = 0;
+    let mut say = async || {
+        says += 1;
+        client.say(&channel, "Ada", &format!("m{says}"), "where is it?").await
+    };
+    for _ in 0..3 {
+        for part in 0..2 {
+            let receipt = say().await;
+            if part == 0 {
+                tickets.push(receipt["ticket"]["id"].as_str().unwrap().to_owned());
+                chat = receipt["chat"]["id"].as_str().unwrap().to_owned();
+            }
+        }
+        if tickets.len() < 3 {
+            let last = &tickets[tickets.len() - 1];
+            let taken = client.ticket_command("takeTicket", last, &by).await;
+            assert!(taken["errors"].is_null(), "{taken}");
+            let done = client.ticket_command("completeTicket", last, "").await;
+            assert!(done["errors"].is_null(), "{done}");
+        }
+    }
+    for (from, into) in [(2, 1), (1, 0)] {
+        let into = format!(", into: \"{}\"", tickets[into]);
+        let merged = client.ticket_command("mergeTicket", &tickets[from], &into).await;
+        assert!(merged["errors"].is_null(), "{merged}");
+        say().await;
+    }
+    let chat_id: Uuid = chat.parse().unwrap();
+    app.node.services.live.catch_up(WAIT).await.unwrap();
+    let records = app.node.store.history(chat_id, 0, 1_000).await.unwrap();
+    let model = ChatModel::replay(records.iter().map(|record| &*record.event));
+    for number in 1..=3 {
+        let said = model.messages.iter().filter(|(_, (of, _))| *of == Some(number));
+        let happened = records.iter().map(|record| &record.event);
+        let happened = happened.filter(|event| event.ticket.as_ref().is_some_and(|ticket| ticket.number == number));
+        let expected: [Vec<u64>; 2] = [
+            said.map(|(seq, _)| *seq).collect(),
+            happened.map(|event| event.seq).collect(),
+        ];
+        let found = history(&app.node, chat_id, number).await;
+        assert_eq!(found, expected, "{number}");
+        // the last merge brought what the one before it had brought
+        let (said, happened): (usize, usize) = if number == 1 { (8, 2) } else { (0, 4) };
+        assert!(
+            found[0].len() == said && found[1].len() > happened,
+            "{number}: {found:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merged_ticket_gives_its_messages_away_and_keeps_its_events() {
+    let redis = Redis::start();
+    merge(&TestApp::start().await).await;
+    merge(&TestApp::on_redis(&redis).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_another_layout_in_the_stores_file_are_built_again_from_the_log() {
+    let data = tempfile::tempdir().unwrap();
+    let first = node(data.path(), None).await;
+    let workspace = id::first_workspace();
+    make_workspace(&first, workspace, "a-key-of-thirty-two-characters-xx").await;
+    let mut world = World::new(&first, workspace, (8, 0x1a707)).await;
+    for _ in 0..800 {
+        world.step(&first).await;
+    }
+    first.services.live.catch_up(WAIT).await.unwrap();
+    let expected = answers(&first, &world).await;
+    first.close().await;
+    let file = rusqlite::Connection::open(data.path().join("switchboard.db")).unwrap();
+    file.execute_batch(
+        "UPDATE view_meta SET value = '1' WHERE name = 'layout'; DROP TABLE ticket;
+         CREATE TABLE ticket (id BLOB PRIMARY KEY, other TEXT NOT NULL); DELETE FROM message; DELETE FROM setting;",
+    )
+    .unwrap();
+    drop(file);
+    let again = node(data.path(), None).await;
+    assert_same(&answers(&again, &world).await, &expected, "built again");
+    assert_eq!(again.services.live.view().recount().await.unwrap(), []);
+    again.close().await;
+}
