@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use switchboard::clock::Clock;
 use switchboard::domain::id;
+use switchboard::live::{EventFilter, From, Step, Topic};
 use switchboard::server::{Node, open_store};
 use switchboard::view::page::{Range, TicketKey};
 use switchboard::view::{ChatFilter, StatsFilter, TicketFilter, TicketOrder};
@@ -85,7 +86,7 @@ async fn a_half_that_is_behind_catches_up_and_the_other_takes_nothing_twice() {
     let first = node(whole.path(), Some(&redis)).await;
     let workspace = id::first_workspace();
     make_workspace(&first, workspace, "a-key-of-thirty-two-characters-xx").await;
-    let mut world = World::new(&first, workspace, (8, 0xca5e)).await;
+    let mut world = World::new(&first, workspace, (60, 0xca5e)).await;
     for copied in [&early, &late] {
         for _ in 0..400 {
             world.step(&first).await;
@@ -114,6 +115,67 @@ async fn a_half_that_is_behind_catches_up_and_the_other_takes_nothing_twice() {
         second.close().await;
     }
     first.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follows_misses_nothing_while_one_half_cannot_write() {
+    let redis = Redis::start();
+    for (file, what) in [(STATE, "the state was locked"), (HISTORY, "the history was locked")] {
+        let data = tempfile::tempdir().unwrap();
+        let node = node(data.path(), Some(&redis)).await;
+        let workspace = id::first_workspace();
+        make_workspace(&node, workspace, "a-key-of-thirty-two-characters-xx").await;
+        let mut world = World::new(&node, workspace, (4, 0x10c)).await;
+        for _ in 0..100 {
+            world.step(&node).await;
+        }
+        node.services.live.catch_up(WAIT).await.unwrap();
+        // found only by where the chat is, which the state knows
+        let filter = EventFilter {
+            channel_ids: world.channels.clone(),
+            ..EventFilter::default()
+        };
+        let tail = node
+            .services
+            .live
+            .tail(Some(workspace), Topic::Events(filter), From::Now);
+        let mut tail = tail.await.unwrap();
+        let before = node.store.heads().await.unwrap();
+        let lock = rusqlite::Connection::open(data.path().join(file)).unwrap();
+        lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+        for _ in 0..100 {
+            world.step(&node).await;
+        }
+        let after = node.store.heads().await.unwrap();
+        // longer than a writer waits
+        tokio::time::sleep(Duration::from_secs(7)).await;
+        lock.execute_batch("ROLLBACK").unwrap();
+        node.services.live.catch_up(WAIT).await.unwrap();
+        let came = before
+            .positions
+            .iter()
+            .zip(&after.positions)
+            .map(|(before, after)| after - before);
+        let mut last = std::collections::HashMap::new();
+        for _ in 0..came.sum() {
+            let step = tokio::time::timeout(Duration::from_secs(5), tail.next());
+            let Ok(Ok(Some(Step::Event(event, _)))) = step.await else {
+                panic!("{what}: missed")
+            };
+            let before = last.insert(event.aggregate_id, event.seq);
+            assert!(before.is_none_or(|before| before + 1 == event.seq), "{what}");
+        }
+        assert!(
+            tokio::time::timeout(Duration::from_millis(300), tail.next())
+                .await
+                .is_err(),
+            "{what}"
+        );
+        assert_eq!(node.services.live.view().recount().await.unwrap(), [], "{what}");
+        drop(tail);
+        node.close().await;
+        redis.cli(&["FLUSHALL"]);
+    }
 }
 
 /// The messages of a ticket, forward, and its events, backward, three at a time.
