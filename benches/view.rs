@@ -55,14 +55,17 @@ fn known(name: &str, number: u32) -> Uuid {
     id::chat(Uuid::nil(), Uuid::nil(), &format!("{name} {number}"))
 }
 
-/// The same number for the same one, spread evenly.
+/// Tickets are made within so many milliseconds.
+const TIMES: u64 = 1 << 24;
+
+/// The same number for the same one, spread evenly, below `sides` and 2^24.
 fn spread(number: u32, sides: u32) -> u32 {
     (number.wrapping_mul(2_654_435_761) >> 8) % sides
 }
 
 fn ticket(chat_id: Uuid, chat: u32, number: u32) -> Ticket {
     let which = chat * TICKETS + number;
-    let at = NOW + u64::from(spread(which, 1_000_000_000));
+    let at = NOW + u64::from(spread(which, u32::MAX));
     let reason = if number == TICKETS {
         [Reason::Inbound, Reason::InProgress, Reason::PendingCustomer][spread(which, 3) as usize]
     } else {
@@ -79,7 +82,7 @@ fn ticket(chat_id: Uuid, chat: u32, number: u32) -> Ticket {
         "pendingChatMessages": u32::from(number == TICKETS),
         "waitingSince": (number == TICKETS).then_some(at + 7),
         "episode": 1, "version": 3, "createdAt": at, "openedAt": at, "activeAt": at,
-        "updatedAt": at + u64::from(spread(which, 86_400_000)),
+        "updatedAt": at + u64::from(spread(which ^ 0x5555, 86_400_000)),
     });
     serde_json::from_value(json).unwrap()
 }
@@ -225,14 +228,35 @@ fn filters() -> Vec<(&'static str, TicketFilter)> {
         (
             "createdAfter",
             TicketFilter {
-                created_after: Some(NOW + 500_000_000),
+                created_after: Some(NOW + TIMES / 2),
                 ..none()
             },
         ),
         (
             "createdBefore",
             TicketFilter {
-                created_before: Some(NOW + 500_000_000),
+                created_before: Some(NOW + TIMES / 2),
+                ..none()
+            },
+        ),
+        (
+            "created last",
+            TicketFilter {
+                created_after: Some(NOW + TIMES - TIMES / 100),
+                ..none()
+            },
+        ),
+        (
+            "created first",
+            TicketFilter {
+                created_before: Some(NOW + TIMES / 10_000),
+                ..none()
+            },
+        ),
+        (
+            "created never",
+            TicketFilter {
+                created_after: Some(NOW + TIMES),
                 ..none()
             },
         ),
@@ -255,18 +279,29 @@ fn filters() -> Vec<(&'static str, TicketFilter)> {
     ]
 }
 
-/// The median time of a page, in microseconds.
-async fn page(view: &View, filter: &TicketFilter, order: TicketOrder, after: Option<TicketKey>) -> f64 {
-    let mut times = Vec::new();
+/// The median times of pages, in microseconds, which take turns.
+async fn pages_of<const N: usize>(
+    wanted: [(&View, Option<TicketKey>); N],
+    filter: &TicketFilter,
+    order: TicketOrder,
+) -> [f64; N] {
+    let mut times = [const { Vec::new() }; N];
     for _ in 0..setting("PAGES", 41) {
-        let start = Instant::now();
-        let range = Range::Forward { after, limit: 20 };
-        let page = view.tickets(id::first_workspace(), filter.clone(), order, range);
-        page.await.unwrap();
-        times.push(start.elapsed().as_secs_f64() * 1e6);
+        for ((view, after), times) in wanted.iter().zip(&mut times) {
+            let start = Instant::now();
+            let range = Range::Forward {
+                after: *after,
+                limit: 20,
+            };
+            let page = view.tickets(id::first_workspace(), filter.clone(), order, range);
+            page.await.unwrap();
+            times.push(start.elapsed().as_secs_f64() * 1e6);
+        }
     }
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+    times.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    })
 }
 
 /// The key in the middle of a list, as far as times are spread evenly.
@@ -274,8 +309,8 @@ fn middle(order: TicketOrder) -> TicketKey {
     let chat_id = Uuid::nil();
     let mut ticket = ticket(chat_id, 1, 1);
     ticket.id = Uuid::max();
-    ticket.created_at = NOW + 500_000_000;
-    ticket.updated_at = NOW + 500_000_000;
+    ticket.created_at = NOW + TIMES / 2;
+    ticket.updated_at = NOW + TIMES;
     ticket.waiting_since = None;
     ticket.priority = Priority::Medium;
     order.key(&ticket)
@@ -292,9 +327,8 @@ async fn pages() {
     let (mut worst, mut worst_deep) = ((0.0, String::new()), (0.0, String::new()));
     for (name, filter) in filters() {
         for order in ORDERS {
-            let few = page(&few_view, &filter, order, None).await;
-            let many = page(&many_view, &filter, order, None).await;
-            let deep = page(&many_view, &filter, order, Some(middle(order))).await;
+            let wanted = [(&few_view, None), (&many_view, None), (&many_view, Some(middle(order)))];
+            let [few, many, deep] = pages_of(wanted, &filter, order).await;
             println!(
                 "  {name:<14} {order:<15} {few:>8.0} {many:>8.0} {deep:>8.0}  {:>6.2}",
                 many / few,

@@ -90,15 +90,16 @@ pub(super) enum Key {
 
 impl Key {
     fn select(self, bound: &str, ascending: bool) -> String {
-        let table = match self {
-            Self::Updated => "by_updated",
-            Self::Created => "by_created",
-            Self::Waiting => "by_waiting",
+        // times of creation bound a walk where it goes by them, and below where nothing changes before it is made
+        let (table, within) = match self {
+            Self::Updated => ("by_updated", "AND at > ?3"),
+            Self::Created => ("by_created", "AND at > ?3 AND at < ?4"),
+            Self::Waiting => ("by_waiting", ""),
         };
         let (sign, direction) = if ascending { (">", "ASC") } else { ("<", "DESC") };
         let bound = bound.replace("{sign}", sign);
         format!(
-            "SELECT at, ticket FROM {table} WHERE list = ?1 AND created > ?3 AND created < ?4 {bound}
+            "SELECT at, ticket FROM {table} WHERE list = ?1 AND created > ?3 AND created < ?4 {within} {bound}
              ORDER BY at {direction}, ticket {direction} LIMIT ?2"
         )
     }
@@ -118,27 +119,10 @@ pub(super) struct Part {
     pub(super) created_before: i64,
 }
 
-impl Part {
-    /// The place that a walk may begin after, and the key at which it may end, by the times of creation.
-    fn bounds(&self) -> (Option<Place>, Option<i64>) {
-        let later = (self.created_after, [0xff; 16]);
-        let earlier = (self.created_before, [0; 16]);
-        match (self.key, self.ascending) {
-            (Key::Created, true) => (Some(later), Some(self.created_before)),
-            (Key::Created, false) => (Some(earlier), Some(self.created_after)),
-            // nothing changes before it is made
-            (Key::Updated, true) => (Some(later), None),
-            (Key::Updated, false) => (None, Some(self.created_after)),
-            (Key::Waiting, _) => (None, None),
-        }
-    }
-}
-
 /// Several lists read as one, in order.
 pub(super) struct Merge<'a> {
     connection: &'a Connection,
     part: Part,
-    stop: Option<i64>,
     /// For the first block of an arm, and for those that follow a place.
     sql: [String; 2],
     arms: Vec<Arm>,
@@ -163,9 +147,6 @@ impl<'a> Merge<'a> {
         lists: impl Iterator<Item = i64>,
         after: Option<Place>,
     ) -> Self {
-        let (begin, stop) = part.bounds();
-        let both = [after, begin].into_iter().flatten();
-        let after = if part.ascending { both.max() } else { both.min() };
         let arms = lists.map(|list| Arm {
             list,
             block: Vec::new(),
@@ -176,7 +157,6 @@ impl<'a> Merge<'a> {
         Self {
             connection,
             part,
-            stop,
             sql: ["", "AND (at, ticket) {sign} (?5, ?6)"].map(|bound| part.key.select(bound, part.ascending)),
             arms: arms.collect(),
             last: None,
@@ -201,10 +181,6 @@ impl<'a> Merge<'a> {
             let Some(place) = nearest.and_then(|arm| arm.block.pop()) else {
                 return Ok(None);
             };
-            let is_past = |stop: i64| if ascending { place.0 >= stop } else { place.0 <= stop };
-            if self.stop.is_some_and(is_past) {
-                return Ok(None);
-            }
             if self.last.replace(place) != Some(place) {
                 return Ok(Some(place));
             }

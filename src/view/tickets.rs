@@ -1,17 +1,20 @@
 //! Which tickets, in which order, page by page.
 
+mod look;
 mod paged;
 
+pub(super) use look::{CANDIDATE, Candidate, candidate};
 pub use paged::{DetailedTicket, NumberedPage, SKIP_MAX};
 
 use std::collections::VecDeque;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::Connection;
 use uuid::Uuid;
 
+use self::look::Look;
 use super::lists::{Dimension, Key, List, Merge, Part, Place, lists, none};
 use super::page::{Page, Range, TOTAL_MAX, TicketKey};
-use super::read::{CHAT, TicketRow, bytes, chat, parsed, signed};
+use super::read::{TicketRow, signed};
 use super::search::{self, Hits};
 use super::stats::{StatsFilter, counted};
 use crate::domain::{Millis, Priority, Reason, Status, Ticket};
@@ -80,30 +83,6 @@ fn rank(priority: Priority) -> u64 {
     }
 }
 
-/// A ticket with what a filter needs of its chat.
-#[derive(Clone, Debug)]
-pub(super) struct Candidate {
-    pub(super) row: TicketRow,
-    pub(super) channel_id: Uuid,
-    pub(super) responder_id: Option<Uuid>,
-    pub(super) removed: bool,
-}
-
-pub(super) const CANDIDATE: &str = "SELECT chat, body, channel, responder, removed FROM ticket";
-
-pub(super) fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
-    let responder: Option<[u8; 16]> = row.get(3)?;
-    Ok(Candidate {
-        row: TicketRow {
-            chat_id: bytes(row, 0)?,
-            ticket: parsed(row, 1)?,
-        },
-        channel_id: bytes(row, 2)?,
-        responder_id: responder.map(Uuid::from_bytes),
-        removed: row.get(4)?,
-    })
-}
-
 /// Where a ticket is: what a filter looks at beside the ticket.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -134,30 +113,8 @@ impl TicketFilter {
             && self.created_before.is_none_or(|before| ticket.created_at < before)
     }
 
-    fn shows(&self, candidate: &Candidate) -> bool {
-        let ticket = &candidate.row.ticket;
-        let in_sight = self.include_removed
-            || !candidate.removed && (ticket.reason != Reason::Deleted || !self.reasons.is_empty());
-        let at = Whereabouts {
-            chat_id: candidate.row.chat_id,
-            channel_id: candidate.channel_id,
-            responder_id: candidate.responder_id,
-        };
-        in_sight && self.matches(ticket, at)
-    }
-
-    /// The same, with what only the chat knows.
-    fn is_shown(&self, connection: &Connection, candidate: &Candidate) -> Result<bool, ReadError> {
-        let shows = self.shows(candidate);
-        if !shows || self.responder_version_ids.is_empty() {
-            return Ok(shows);
-        }
-        let found = connection
-            .prepare_cached(&format!("{CHAT} WHERE id = ?1"))?
-            .query_row([candidate.row.chat_id.as_bytes()], chat)
-            .optional()?;
-        let version_id = found.and_then(|chat| chat.responder?.version_id);
-        Ok(version_id.is_some_and(|id| self.responder_version_ids.contains(&id)))
+    fn bounds_creation(&self) -> bool {
+        self.created_after.is_some() || self.created_before.is_some()
     }
 
     /// What is read of each list.
@@ -193,8 +150,7 @@ impl TicketFilter {
             && self.priorities.is_empty()
             && self.tag_ids.is_empty()
             && !self.include_removed
-            && self.created_after.is_none()
-            && self.created_before.is_none();
+            && !self.bounds_creation();
         plain.then(|| StatsFilter {
             channel_ids: self.channel_ids.clone(),
             team_ids: self.team_ids.clone(),
@@ -241,8 +197,7 @@ impl Plan {
             && filter.tag_ids.len() <= 1
             && filter.responder_version_ids.is_empty()
             && filter.unassigned != Some(false)
-            && filter.created_after.is_none()
-            && filter.created_before.is_none();
+            && !filter.bounds_creation();
         let mut best: Option<Vec<List>> = None;
         for (dimension, values) in dimensions {
             let mut found = lists(connection, workspace, dimension, &values)?;
@@ -353,13 +308,13 @@ pub(super) fn ticket_page(
         Range::Backward { before, .. } => (*before, true),
     };
     let wanted = range.limit().saturating_add(1);
-    let rows = if let Some(few) = few(connection, workspace, filter)? {
+    let plan = Plan::new(connection, workspace, filter)?;
+    let rows = if let Some(few) = few(connection, (workspace, &plan), filter, order)? {
         sorted(few, (order, is_backward), key, wanted)
     } else {
-        let plan = Plan::new(connection, workspace, filter)?;
         let part = filter.part(order, is_backward);
         let mut walk = Walk::new(connection, &plan.lists, (order, part), key);
-        let mut read = connection.prepare_cached(&format!("{CANDIDATE} WHERE id = ?1 AND workspace = ?2"))?;
+        let mut look = Look::new(connection, workspace, filter)?;
         let mut rows = Vec::with_capacity(wanted);
         let mut looked_at = 0_u64;
         while rows.len() < wanted
@@ -369,36 +324,59 @@ pub(super) fn ticket_page(
             if looked_at > LOOK_MAX {
                 return Err(ReadError::TooMuch);
             }
-            let found = read
-                .query_row(params![id, workspace.as_bytes()], candidate)
-                .optional()?;
-            if let Some(found) = found
-                && filter.is_shown(connection, &found)?
-            {
-                rows.push(found.row);
-            }
+            rows.extend(look.at(&id)?);
         }
         rows
     };
     Ok(Page::cut(rows, range))
 }
 
-/// Every ticket that matches, where the filter itself says which ones to look at.
-fn few(connection: &Connection, workspace: Uuid, filter: &TicketFilter) -> Result<Option<Vec<TicketRow>>, ReadError> {
-    let hits = match &filter.search {
-        Some(text) => Some(search::hits(connection, workspace, text)?),
-        None => None,
-    };
-    let found = match &hits {
-        Some(hits) => hits.tickets(connection, workspace)?,
-        None if filter.chat_ids.is_empty() => return Ok(None),
-        None => Hits::of_chats(&filter.chat_ids).tickets(connection, workspace)?,
+/// Every ticket that matches, where the filter itself says which few to look at.
+fn few(
+    connection: &Connection,
+    (workspace, plan): (Uuid, &Plan),
+    filter: &TicketFilter,
+    order: TicketOrder,
+) -> Result<Option<Vec<TicketRow>>, ReadError> {
+    let found = match &filter.search {
+        Some(text) => search::hits(connection, workspace, text)?.tickets(connection, workspace)?,
+        None if !filter.chat_ids.is_empty() => Hits::of_chats(&filter.chat_ids).tickets(connection, workspace)?,
+        None if filter.bounds_creation() && order.key_of_list() != Key::Created => {
+            return made_then(connection, (workspace, plan), filter);
+        }
+        None => return Ok(None),
     };
     let mut shown = Vec::new();
     for candidate in found {
         if filter.is_shown(connection, &candidate)? {
             shown.push(candidate.row);
         }
+    }
+    Ok(Some(shown))
+}
+
+/// Every ticket that matches, if few were made at the times that the filter names. A walk in another order might pass over
+/// all others on its way to them; where there are many, it soon comes to some. Of `n`, the root of `n / 2` is where both cost
+/// about the same.
+fn made_then(
+    connection: &Connection,
+    (workspace, plan): (Uuid, &Plan),
+    filter: &TicketFilter,
+) -> Result<Option<Vec<TicketRow>>, ReadError> {
+    let part = filter.part(TicketOrder::CreatedAsc, false);
+    let mut merge = Merge::new(connection, part, plan.lists.iter().map(|list| list.id), None);
+    let few_max = usize::try_from((total(&plan.lists) / 2).isqrt()).unwrap_or(usize::MAX);
+    let mut ids = Vec::new();
+    while let Some((_, id)) = merge.next()? {
+        if ids.len() >= few_max {
+            return Ok(None);
+        }
+        ids.push(id);
+    }
+    let mut look = Look::new(connection, workspace, filter)?;
+    let mut shown = Vec::new();
+    for id in ids {
+        shown.extend(look.at(&id)?);
     }
     Ok(Some(shown))
 }
@@ -450,10 +428,11 @@ pub(super) fn ticket_total(
         tickets,
         is_exact: true,
     };
-    if let Some(few) = few(connection, workspace, filter)? {
+    let order = TicketOrder::CreatedDesc;
+    let plan = Plan::new(connection, workspace, filter)?;
+    if let Some(few) = few(connection, (workspace, &plan), filter, order)? {
         return Ok(exactly(u64::try_from(few.len()).unwrap_or(u64::MAX)));
     }
-    let plan = Plan::new(connection, workspace, filter)?;
     if plan.is_exact {
         return Ok(exactly(total(&plan.lists)));
     }
@@ -464,9 +443,8 @@ pub(super) fn ticket_total(
         );
         return Ok(exactly(counted(connection, workspace, &counters, by)?));
     }
-    let order = TicketOrder::CreatedDesc;
     let mut walk = Walk::new(connection, &plan.lists, (order, filter.part(order, false)), None);
-    let mut read = connection.prepare_cached(&format!("{CANDIDATE} WHERE id = ?1 AND workspace = ?2"))?;
+    let mut look = Look::new(connection, workspace, filter)?;
     let (mut tickets, mut looked_at) = (0_u64, 0_u64);
     while let Some((_, id)) = walk.next()? {
         if looked_at >= TOTAL_MAX {
@@ -476,12 +454,7 @@ pub(super) fn ticket_total(
             });
         }
         looked_at = looked_at.saturating_add(1);
-        let found = read
-            .query_row(params![id, workspace.as_bytes()], candidate)
-            .optional()?;
-        if let Some(found) = found
-            && filter.is_shown(connection, &found)?
-        {
+        if look.at(&id)?.is_some() {
             tickets = tickets.saturating_add(1);
         }
     }

@@ -64,7 +64,7 @@ async fn answers(node: &Node, world: &World) -> Vec<String> {
                 after: None,
                 limit: 5_000,
             };
-            let messages = view.messages(chat, ticket, range.clone()).await.unwrap().items;
+            let messages = view.messages(chat, ticket, range).await.unwrap().items;
             let events = view.events(chat, ticket, range).await.unwrap().items;
             found.push(format!("{chat} {ticket:?} {messages:?} {events:?}"));
         }

@@ -3,7 +3,8 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 use uuid::Uuid;
 
-use super::{CANDIDATE, LOOK_MAX, Plan, TicketFilter, TicketOrder, Total, Walk, candidate, few, sorted, ticket_total};
+use super::look::Look;
+use super::{LOOK_MAX, Plan, TicketFilter, TicketOrder, Total, Walk, few, sorted, ticket_total};
 use crate::sqlite::ReadError;
 use crate::view::View;
 use crate::view::outside::owner;
@@ -40,7 +41,7 @@ pub struct NumberedPage {
 /// over one reads its key alone.
 fn walked(
     connection: &Connection,
-    workspace: Uuid,
+    (workspace, plan): (Uuid, &Plan),
     filter: &TicketFilter,
     order: TicketOrder,
     (skip, limit): (u64, usize),
@@ -48,13 +49,12 @@ fn walked(
     if skip > SKIP_MAX {
         return Err(ReadError::TooMuch);
     }
-    let plan = Plan::new(connection, workspace, filter)?;
     let mut walk = Walk::new(connection, &plan.lists, (order, filter.part(order, false)), None);
     let mut left = skip;
     while plan.is_exact && left > 0 && walk.next()?.is_some() {
         left = left.saturating_sub(1);
     }
-    let mut read = connection.prepare_cached(&format!("{CANDIDATE} WHERE id = ?1 AND workspace = ?2"))?;
+    let mut look = Look::new(connection, workspace, filter)?;
     let mut rows = Vec::with_capacity(limit.saturating_add(1));
     let mut looked_at = 0_u64;
     while rows.len() <= limit
@@ -64,17 +64,11 @@ fn walked(
         if looked_at > LOOK_MAX {
             return Err(ReadError::TooMuch);
         }
-        let found = read
-            .query_row(params![id, workspace.as_bytes()], candidate)
-            .optional()?;
-        let Some(found) = found else { continue };
-        if !filter.is_shown(connection, &found)? {
-            continue;
-        }
+        let Some(row) = look.at(&id)? else { continue };
         if left > 0 {
             left = left.saturating_sub(1);
         } else {
-            rows.push(found.row);
+            rows.push(row);
         }
     }
     Ok(rows)
@@ -102,7 +96,8 @@ fn numbered_page(
     order: TicketOrder,
     (skip, limit): (u64, usize),
 ) -> Result<NumberedPage, ReadError> {
-    let (mut rows, total) = if let Some(few) = few(connection, workspace, filter)? {
+    let plan = Plan::new(connection, workspace, filter)?;
+    let (mut rows, total) = if let Some(few) = few(connection, (workspace, &plan), filter, order)? {
         let total = Total {
             tickets: u64::try_from(few.len()).unwrap_or(u64::MAX),
             is_exact: true,
@@ -117,7 +112,7 @@ fn numbered_page(
         let rows = if is_past {
             Vec::new()
         } else {
-            walked(connection, workspace, filter, order, (skip, limit))?
+            walked(connection, (workspace, &plan), filter, order, (skip, limit))?
         };
         (rows, total)
     };
