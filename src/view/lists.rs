@@ -1,7 +1,7 @@
 //! Lists of tickets that are kept in order: one for each thing that a filter may name, reason, priority and removal.
 //!
 //! A page is merged from the lists that hold what is wanted, so that it costs what it returns. Where a filter names
-//! several things, the lists of the one with the fewest tickets are read and the rest is looked at ticket by ticket.
+//! several things, the lists of the one with the fewest tickets are read, and each ticket looked for in those of the others.
 
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, Row, params, params_from_iter};
@@ -50,6 +50,15 @@ pub(super) struct List {
     pub(super) priority: String,
     pub(super) removed: bool,
     pub(super) tickets: u64,
+    /// Of each other thing that the filter names, the lists of which a ticket has to be in one.
+    pub(super) others: Vec<Vec<i64>>,
+}
+
+impl List {
+    /// Whether a ticket can be in both, as far as reason, priority and removal go.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        (&self.reason, &self.priority, self.removed) == (&other.reason, &other.priority, other.removed)
+    }
 }
 
 /// The lists of any of these values.
@@ -76,6 +85,7 @@ pub(super) fn lists(
             priority: row.get(2)?,
             removed: row.get(3)?,
             tickets: row.get::<_, i64>(4)?.unsigned_abs(),
+            others: Vec::new(),
         })
     })
 }
@@ -89,18 +99,26 @@ pub(super) enum Key {
 }
 
 impl Key {
-    fn select(self, bound: &str, ascending: bool) -> String {
-        // times of creation bound a walk where it goes by them, and below where nothing changes before it is made
-        let (table, within) = match self {
-            Self::Updated => ("by_updated", "AND at > ?3"),
-            Self::Created => ("by_created", "AND at > ?3 AND at < ?4"),
-            Self::Waiting => ("by_waiting", ""),
+    fn table(self) -> &'static str {
+        match self {
+            Self::Updated => "by_updated",
+            Self::Created => "by_created",
+            Self::Waiting => "by_waiting",
+        }
+    }
+
+    /// What follows a place, up to a key. One bound a side: of two, SQLite might begin at the wrong one.
+    fn select(self, ascending: bool) -> String {
+        let table = self.table();
+        let (follows, stops, direction) = if ascending {
+            (">", "<", "ASC")
+        } else {
+            ("<", ">", "DESC")
         };
-        let (sign, direction) = if ascending { (">", "ASC") } else { ("<", "DESC") };
-        let bound = bound.replace("{sign}", sign);
         format!(
-            "SELECT at, ticket FROM {table} WHERE list = ?1 AND created > ?3 AND created < ?4 {within} {bound}
-             ORDER BY at {direction}, ticket {direction} LIMIT ?2"
+            "SELECT at, ticket FROM {table}
+             WHERE list = ?1 AND (at, ticket) {follows} (?2, ?3) AND at {stops} ?4 AND created > ?5 AND created < ?6
+             ORDER BY at {direction}, ticket {direction} LIMIT ?7"
         )
     }
 }
@@ -108,33 +126,34 @@ impl Key {
 /// A ticket's place: what it is ordered by, and its id.
 pub(super) type Place = (i64, [u8; 16]);
 
-/// Which part of a list is wanted.
+/// Which part of a list is wanted. Every bound is outside of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Part {
     pub(super) key: Key,
     pub(super) ascending: bool,
-    /// Made later than this.
-    pub(super) created_after: i64,
-    /// Made earlier than this.
-    pub(super) created_before: i64,
+    /// Made later and earlier than these.
+    pub(super) created: (i64, i64),
+    /// What it is ordered by is more and less than these.
+    pub(super) at: (i64, i64),
 }
 
 /// Several lists read as one, in order.
 pub(super) struct Merge<'a> {
     connection: &'a Connection,
     part: Part,
-    /// For the first block of an arm, and for those that follow a place.
-    sql: [String; 2],
-    arms: Vec<Arm>,
+    stop: i64,
+    sql: String,
+    probe: String,
+    arms: Vec<Arm<'a>>,
     last: Option<Place>,
 }
 
-struct Arm {
-    list: i64,
+struct Arm<'a> {
+    list: &'a List,
     /// The next ones, the nearest last.
     block: Vec<Place>,
     /// After which the next block begins.
-    after: Option<Place>,
+    after: Place,
     size: usize,
     is_done: bool,
 }
@@ -144,9 +163,20 @@ impl<'a> Merge<'a> {
     pub(super) fn new(
         connection: &'a Connection,
         part: Part,
-        lists: impl Iterator<Item = i64>,
+        lists: impl Iterator<Item = &'a List>,
         after: Option<Place>,
     ) -> Self {
+        let (least, most) = part.at;
+        let (begin, stop) = if part.ascending {
+            ((least, [0xff; 16]), most)
+        } else {
+            ((most, [0; 16]), least)
+        };
+        let after = match after {
+            Some(after) if part.ascending => after.max(begin),
+            Some(after) => after.min(begin),
+            None => begin,
+        };
         let arms = lists.map(|list| Arm {
             list,
             block: Vec::new(),
@@ -154,22 +184,24 @@ impl<'a> Merge<'a> {
             size: BLOCK.0,
             is_done: false,
         });
+        let table = part.key.table();
         Self {
             connection,
             part,
-            sql: ["", "AND (at, ticket) {sign} (?5, ?6)"].map(|bound| part.key.select(bound, part.ascending)),
+            stop,
+            sql: part.key.select(part.ascending),
+            probe: format!("SELECT 1 FROM {table} WHERE list = ?1 AND at = ?2 AND ticket = ?3"),
             arms: arms.collect(),
             last: None,
         }
     }
 
-    /// The next place; a ticket that is in several of the lists comes once.
-    pub(super) fn next(&mut self) -> Result<Option<Place>, ReadError> {
+    /// The next place; a ticket that is in several of the lists comes once. Every ticket that is looked at takes one of
+    /// `left`; where there is none left, it gives up.
+    pub(super) fn next(&mut self, left: &mut u64) -> Result<Option<Place>, ReadError> {
         loop {
-            let [first, following] = &self.sql;
             for arm in &mut self.arms {
-                let sql = if arm.after.is_some() { following } else { first };
-                arm.fill(self.connection, sql, &self.part)?;
+                arm.fill(self.connection, &self.sql, (&self.part, self.stop))?;
             }
             let ascending = self.part.ascending;
             let nearest = self.arms.iter_mut().filter(|arm| !arm.block.is_empty());
@@ -178,37 +210,50 @@ impl<'a> Merge<'a> {
             } else {
                 nearest.max_by_key(|arm| arm.block.last().copied())
             };
-            let Some(place) = nearest.and_then(|arm| arm.block.pop()) else {
+            let Some((list, place)) = nearest.and_then(|arm| Some((arm.list, arm.block.pop()?))) else {
                 return Ok(None);
             };
-            if self.last.replace(place) != Some(place) {
+            if self.last.replace(place) == Some(place) {
+                continue;
+            }
+            *left = left.checked_sub(1).ok_or(ReadError::TooMuch)?;
+            if self.is_in_others(list, place)? {
                 return Ok(Some(place));
             }
         }
     }
+
+    /// Whether a ticket is in one list of each other thing. Those are looked at where they are in the same order, so that
+    /// neighbours are on the same pages, which tickets are not.
+    fn is_in_others(&self, list: &List, (at, ticket): Place) -> Result<bool, ReadError> {
+        for lists in &list.others {
+            let mut probe = self.connection.prepare_cached(&self.probe)?;
+            let mut is_in = false;
+            for list in lists {
+                is_in = is_in || probe.exists(params![list, at, ticket])?;
+            }
+            if !is_in {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
-impl Arm {
-    fn fill(&mut self, connection: &Connection, sql: &str, part: &Part) -> Result<(), ReadError> {
+impl Arm<'_> {
+    fn fill(&mut self, connection: &Connection, sql: &str, (part, stop): (&Part, i64)) -> Result<(), ReadError> {
         if !self.block.is_empty() || self.is_done {
             return Ok(());
         }
         let mut statement = connection.prepare_cached(sql)?;
         let limit = i64::try_from(self.size).unwrap_or(i64::MAX);
-        let place = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-        let (later, earlier) = (part.created_after, part.created_before);
-        let found: Vec<Place> = match self.after {
-            Some((at, ticket)) => statement
-                .query_map(params![self.list, limit, later, earlier, at, ticket], place)?
-                .collect::<rusqlite::Result<_>>()?,
-            None => statement
-                .query_map(params![self.list, limit, later, earlier], place)?
-                .collect::<rusqlite::Result<_>>()?,
-        };
-        self.is_done = found.len() < self.size;
+        let (at, ticket) = self.after;
+        let values = params![self.list.id, at, ticket, stop, part.created.0, part.created.1, limit];
+        let found = statement.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        self.block = found.collect::<rusqlite::Result<Vec<Place>>>()?;
+        self.is_done = self.block.len() < self.size;
         self.size = self.size.saturating_mul(2).min(BLOCK.1);
-        self.after = found.last().copied().or(self.after);
-        self.block = found;
+        self.after = self.block.last().copied().unwrap_or(self.after);
         self.block.reverse();
         Ok(())
     }

@@ -117,14 +117,36 @@ impl TicketFilter {
         self.created_after.is_some() || self.created_before.is_some()
     }
 
-    /// What is read of each list.
-    fn part(&self, order: TicketOrder, is_backward: bool) -> Part {
-        Part {
-            key: order.key_of_list(),
-            ascending: order.is_ascending() != is_backward,
-            created_after: self.created_after.map_or(i64::MIN, signed),
-            created_before: self.created_before.map_or(i64::MAX, signed),
+    /// What is read of each list, one after the other.
+    fn parts(&self, order: TicketOrder, is_backward: bool) -> Vec<Part> {
+        let created = (
+            self.created_after.map_or(i64::MIN, signed),
+            self.created_before.map_or(i64::MAX, signed),
+        );
+        let (later, earlier) = created;
+        let after_all = signed(AFTER_ALL);
+        let behind = |at: i64| at.max(0).saturating_add(after_all);
+        let key = order.key_of_list();
+        let ranges = match key {
+            Key::Created => vec![created],
+            // nothing changes, and nobody waits, before a ticket is made
+            Key::Updated => vec![(later, i64::MAX)],
+            Key::Waiting => vec![(later, after_all), (behind(later).saturating_sub(1), behind(earlier))],
+        };
+        let ascending = order.is_ascending() != is_backward;
+        let mut parts: Vec<Part> = ranges
+            .into_iter()
+            .map(|at| Part {
+                key,
+                ascending,
+                created,
+                at,
+            })
+            .collect();
+        if !ascending {
+            parts.reverse();
         }
+        parts
     }
 
     /// Whether a list holds tickets of a wanted reason, priority and visibility.
@@ -198,18 +220,22 @@ impl Plan {
             && filter.responder_version_ids.is_empty()
             && filter.unassigned != Some(false)
             && !filter.bounds_creation();
-        let mut best: Option<Vec<List>> = None;
+        let mut named = Vec::new();
         for (dimension, values) in dimensions {
             let mut found = lists(connection, workspace, dimension, &values)?;
             found.retain(|list| filter.wants(list));
-            if best.as_ref().is_none_or(|best| total(&found) < total(best)) {
-                best = Some(found);
-            }
+            named.push(found);
         }
-        Ok(Self {
-            lists: best.unwrap_or_default(),
-            is_exact,
-        })
+        let fewest = (0..named.len()).min_by_key(|index| named.get(*index).map(|found| total(found)));
+        let mut best = fewest.map(|index| named.swap_remove(index)).unwrap_or_default();
+        for list in &mut best {
+            let meeting = |other: &Vec<List>| {
+                let meeting = other.iter().filter(|other| list.meets(other));
+                meeting.map(|other| other.id).collect()
+            };
+            list.others = named.iter().map(meeting).collect();
+        }
+        Ok(Self { lists: best, is_exact })
     }
 }
 
@@ -249,45 +275,48 @@ impl TicketOrder {
 struct Walk<'a> {
     /// One after the other.
     merges: VecDeque<Merge<'a>>,
+    /// How many tickets may still be looked at.
+    left: u64,
 }
 
 impl<'a> Walk<'a> {
     fn new(
         connection: &'a Connection,
-        lists: &[List],
-        (order, part): (TicketOrder, Part),
+        plan: &'a Plan,
+        filter: &TicketFilter,
+        (order, is_backward, left): (TicketOrder, bool, u64),
         after: Option<TicketKey>,
     ) -> Self {
-        let is_backward = part.ascending != order.is_ascending();
         let place = |at: u64, id: Uuid| -> Place { (signed(at), *id.as_bytes()) };
+        let parts = filter.parts(order, is_backward);
+        let mut merges = VecDeque::new();
         if order != TicketOrder::Priority {
             let after = after.map(|key| place(key.at, key.id));
-            let all = Merge::new(connection, part, lists.iter().map(|list| list.id), after);
-            return Self {
-                merges: VecDeque::from([all]),
-            };
+            for part in parts {
+                merges.push_back(Merge::new(connection, part, plan.lists.iter(), after));
+            }
+            return Self { merges, left };
         }
         let mut priorities = [Priority::Urgent, Priority::High, Priority::Medium, Priority::Low];
         if is_backward {
             priorities.reverse();
         }
         let begin = after.map(|key| (key.at / AFTER_ALL, place(key.at % AFTER_ALL, key.id)));
-        let mut merges = VecDeque::new();
-        for priority in priorities {
+        for (priority, part) in priorities.into_iter().zip(parts.into_iter().cycle()) {
             let after = match begin {
                 Some((from, _)) if (rank(priority) < from) != is_backward && rank(priority) != from => continue,
                 Some((from, place)) if rank(priority) == from => Some(place),
                 _ => None,
             };
-            let of_priority = lists.iter().filter(|list| list.priority == priority.name());
-            merges.push_back(Merge::new(connection, part, of_priority.map(|list| list.id), after));
+            let of_priority = plan.lists.iter().filter(|list| list.priority == priority.name());
+            merges.push_back(Merge::new(connection, part, of_priority, after));
         }
-        Self { merges }
+        Self { merges, left }
     }
 
     fn next(&mut self) -> Result<Option<Place>, ReadError> {
         while let Some(merge) = self.merges.front_mut() {
-            if let Some(place) = merge.next()? {
+            if let Some(place) = merge.next(&mut self.left)? {
                 return Ok(Some(place));
             }
             self.merges.pop_front();
@@ -312,18 +341,12 @@ pub(super) fn ticket_page(
     let rows = if let Some(few) = few(connection, (workspace, &plan), filter, order)? {
         sorted(few, (order, is_backward), key, wanted)
     } else {
-        let part = filter.part(order, is_backward);
-        let mut walk = Walk::new(connection, &plan.lists, (order, part), key);
+        let mut walk = Walk::new(connection, &plan, filter, (order, is_backward, LOOK_MAX), key);
         let mut look = Look::new(connection, workspace, filter)?;
         let mut rows = Vec::with_capacity(wanted);
-        let mut looked_at = 0_u64;
         while rows.len() < wanted
             && let Some((_, id)) = walk.next()?
         {
-            looked_at = looked_at.saturating_add(1);
-            if looked_at > LOOK_MAX {
-                return Err(ReadError::TooMuch);
-            }
             rows.extend(look.at(&id)?);
         }
         rows
@@ -363,15 +386,22 @@ fn made_then(
     (workspace, plan): (Uuid, &Plan),
     filter: &TicketFilter,
 ) -> Result<Option<Vec<TicketRow>>, ReadError> {
-    let part = filter.part(TicketOrder::CreatedAsc, false);
-    let mut merge = Merge::new(connection, part, plan.lists.iter().map(|list| list.id), None);
-    let few_max = usize::try_from((total(&plan.lists) / 2).isqrt()).unwrap_or(usize::MAX);
+    let few_max = (total(&plan.lists) / 2).isqrt();
+    let mut walk = Walk::new(
+        connection,
+        plan,
+        filter,
+        (TicketOrder::CreatedAsc, false, few_max),
+        None,
+    );
     let mut ids = Vec::new();
-    while let Some((_, id)) = merge.next()? {
-        if ids.len() >= few_max {
-            return Ok(None);
+    loop {
+        match walk.next() {
+            Ok(Some((_, id))) => ids.push(id),
+            Ok(None) => break,
+            Err(ReadError::TooMuch) => return Ok(None),
+            Err(error) => return Err(error),
         }
-        ids.push(id);
     }
     let mut look = Look::new(connection, workspace, filter)?;
     let mut shown = Vec::new();
@@ -443,20 +473,23 @@ pub(super) fn ticket_total(
         );
         return Ok(exactly(counted(connection, workspace, &counters, by)?));
     }
-    let mut walk = Walk::new(connection, &plan.lists, (order, filter.part(order, false)), None);
+    let mut walk = Walk::new(connection, &plan, filter, (order, false, TOTAL_MAX), None);
     let mut look = Look::new(connection, workspace, filter)?;
-    let (mut tickets, mut looked_at) = (0_u64, 0_u64);
-    while let Some((_, id)) = walk.next()? {
-        if looked_at >= TOTAL_MAX {
-            return Ok(Total {
-                tickets,
-                is_exact: false,
-            });
-        }
-        looked_at = looked_at.saturating_add(1);
+    let mut tickets = 0_u64;
+    loop {
+        let id = match walk.next() {
+            Ok(Some((_, id))) => id,
+            Ok(None) => return Ok(exactly(tickets)),
+            Err(ReadError::TooMuch) => {
+                return Ok(Total {
+                    tickets,
+                    is_exact: false,
+                });
+            }
+            Err(error) => return Err(error),
+        };
         if look.at(&id)?.is_some() {
             tickets = tickets.saturating_add(1);
         }
     }
-    Ok(exactly(tickets))
 }

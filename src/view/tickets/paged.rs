@@ -49,21 +49,22 @@ fn walked(
     if skip > SKIP_MAX {
         return Err(ReadError::TooMuch);
     }
-    let mut walk = Walk::new(connection, &plan.lists, (order, filter.part(order, false)), None);
+    let mut walk = Walk::new(
+        connection,
+        plan,
+        filter,
+        (order, false, SKIP_MAX.saturating_add(LOOK_MAX)),
+        None,
+    );
     let mut left = skip;
     while plan.is_exact && left > 0 && walk.next()?.is_some() {
         left = left.saturating_sub(1);
     }
     let mut look = Look::new(connection, workspace, filter)?;
     let mut rows = Vec::with_capacity(limit.saturating_add(1));
-    let mut looked_at = 0_u64;
     while rows.len() <= limit
         && let Some((_, id)) = walk.next()?
     {
-        looked_at = looked_at.saturating_add(1);
-        if looked_at > LOOK_MAX {
-            return Err(ReadError::TooMuch);
-        }
         let Some(row) = look.at(&id)? else { continue };
         if left > 0 {
             left = left.saturating_sub(1);
