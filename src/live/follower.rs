@@ -148,6 +148,10 @@ async fn publish(shared: &Shared, entries: Vec<Entry>, heads: Heads) -> Result<(
             tracing::warn!(%error, "the settings cannot be read; trying again");
         }
     }
+    if entries.is_empty() {
+        // known from before a crash
+        shared.hub.begin(shared.hub.now().0, heads.clone());
+    }
     let last = entries.last().map(|entry| entry.ordinal);
     let mut after = shared.hub.now().1;
     let published: Vec<Arc<Published>> = entries

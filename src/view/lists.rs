@@ -55,9 +55,9 @@ pub(super) struct List {
 }
 
 impl List {
-    /// Whether a ticket can be in both, as far as reason, priority and removal go.
-    pub(super) fn meets(&self, other: &Self) -> bool {
-        (&self.reason, &self.priority, self.removed) == (&other.reason, &other.priority, other.removed)
+    /// Of two lists, only where these are equal can a ticket be in both.
+    pub(super) fn kind(&self) -> (String, String, bool) {
+        (self.reason.clone(), self.priority.clone(), self.removed)
     }
 }
 

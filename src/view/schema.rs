@@ -72,7 +72,7 @@ CREATE TABLE reaction (
 
 /// Embedded, the store's log is the list of events: ordinals are positions.
 const EVENT_OVER_LOG: &str = "
-CREATE VIEW IF NOT EXISTS event AS
+CREATE VIEW event AS
   SELECT position AS ordinal, 0 AS partition, position, aggregate, seq, workspace, body FROM log;
 ";
 
@@ -93,16 +93,10 @@ pub(super) mod kind {
 }
 
 /// How the tables are laid out; those of another layout are built again.
-pub(super) const LAYOUT: u32 = 6;
+pub(super) const LAYOUT: u32 = 7;
 
-/// Tables that are in one file.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Tables {
-    create: &'static [&'static str],
-    names: &'static [&'static [&'static str]],
-}
-
-const STATE_NAMES: &[&str] = &[
+/// Every table of the view, in whichever file a layout has it.
+const NAMES: [&str; 16] = [
     "view_meta",
     "chat",
     "ticket",
@@ -114,31 +108,43 @@ const STATE_NAMES: &[&str] = &[
     "contact",
     "post",
     "setting",
+    "ticket_event",
+    "doc",
+    "words",
+    "message",
+    "reaction",
 ];
-const HISTORY_NAMES: &[&str] = &["view_meta", "ticket_event", "doc", "words", "message", "reaction"];
+
+/// What is made in one file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tables {
+    create: &'static [&'static str],
+    drop_events: &'static str,
+}
 
 /// What is now.
 pub(super) const STATE: Tables = Tables {
     create: &[META_TABLE, STATE_TABLES],
-    names: &[STATE_NAMES],
+    drop_events: "DROP TABLE IF EXISTS event",
 };
 
 /// What was, with the events themselves.
 pub(super) const HISTORY: Tables = Tables {
     create: &[META_TABLE, HISTORY_TABLES, EVENT_TABLE],
-    names: &[HISTORY_NAMES, &["event"]],
+    drop_events: "DROP TABLE IF EXISTS event",
 };
 
 /// Both, over the events of the store's log.
 pub(super) const EMBEDDED: Tables = Tables {
     create: &[META_TABLE, STATE_TABLES, HISTORY_TABLES, EVENT_OVER_LOG],
-    names: &[STATE_NAMES, HISTORY_NAMES],
+    drop_events: "DROP VIEW IF EXISTS event",
 };
 
 impl Tables {
-    /// Makes them anew, empty.
+    /// Makes them anew, empty, in the place of those of any layout.
     pub(super) fn reset(self, connection: &Connection) -> rusqlite::Result<()> {
-        for name in self.names.iter().copied().flatten() {
+        connection.execute_batch(self.drop_events)?;
+        for name in NAMES {
             connection.execute_batch(&format!("DROP TABLE IF EXISTS {name}"))?;
         }
         self.create.iter().try_for_each(|sql| connection.execute_batch(sql))

@@ -2,6 +2,7 @@
 
 mod look;
 mod paged;
+mod plan;
 
 pub(super) use look::{CANDIDATE, Candidate, candidate};
 pub use paged::{DetailedTicket, NumberedPage, SKIP_MAX};
@@ -12,7 +13,8 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use self::look::Look;
-use super::lists::{Dimension, Key, List, Merge, Part, Place, lists, none};
+use self::plan::{Plan, total};
+use super::lists::{Dimension, Key, List, Merge, Part, Place, none};
 use super::page::{Page, Range, TOTAL_MAX, TicketKey};
 use super::read::{TicketRow, signed};
 use super::search::{self, Hits};
@@ -25,6 +27,9 @@ pub const FILTER_VALUES_MAX: usize = 500;
 
 /// A page that is not full after so many tickets were looked at is given up.
 const LOOK_MAX: u64 = 100_000;
+
+/// So much may the clocks of two nodes be apart, in milliseconds.
+const CLOCKS_APART_MS: i64 = 600_000;
 
 /// Added to the key of what comes after everything without it: a time in milliseconds is below until the year 10889.
 const AFTER_ALL: u64 = 1 << 48;
@@ -130,8 +135,11 @@ impl TicketFilter {
         let ranges = match key {
             Key::Created => vec![created],
             // nothing changes, and nobody waits, before a ticket is made
-            Key::Updated => vec![(later, i64::MAX)],
-            Key::Waiting => vec![(later, after_all), (behind(later).saturating_sub(1), behind(earlier))],
+            Key::Updated => vec![(later.saturating_sub(CLOCKS_APART_MS), i64::MAX)],
+            Key::Waiting => vec![
+                (later.saturating_sub(CLOCKS_APART_MS), after_all),
+                (behind(later).saturating_sub(1), behind(earlier)),
+            ],
         };
         let ascending = order.is_ascending() != is_backward;
         let mut parts: Vec<Part> = ranges
@@ -205,44 +213,6 @@ impl TicketFilter {
     }
 }
 
-/// The lists that a filter is read from.
-struct Plan {
-    lists: Vec<List>,
-    /// They hold what is wanted and nothing else, each ticket once.
-    is_exact: bool,
-}
-
-impl Plan {
-    fn new(connection: &Connection, workspace: Uuid, filter: &TicketFilter) -> Result<Self, ReadError> {
-        let dimensions = filter.dimensions();
-        let is_exact = dimensions.len() == 1
-            && filter.tag_ids.len() <= 1
-            && filter.responder_version_ids.is_empty()
-            && filter.unassigned != Some(false)
-            && !filter.bounds_creation();
-        let mut named = Vec::new();
-        for (dimension, values) in dimensions {
-            let mut found = lists(connection, workspace, dimension, &values)?;
-            found.retain(|list| filter.wants(list));
-            named.push(found);
-        }
-        let fewest = (0..named.len()).min_by_key(|index| named.get(*index).map(|found| total(found)));
-        let mut best = fewest.map(|index| named.swap_remove(index)).unwrap_or_default();
-        for list in &mut best {
-            let meeting = |other: &Vec<List>| {
-                let meeting = other.iter().filter(|other| list.meets(other));
-                meeting.map(|other| other.id).collect()
-            };
-            list.others = named.iter().map(meeting).collect();
-        }
-        Ok(Self { lists: best, is_exact })
-    }
-}
-
-fn total(lists: &[List]) -> u64 {
-    lists.iter().map(|list| list.tickets).sum()
-}
-
 impl TicketOrder {
     /// The place of a ticket in this order: never less than that of one before it, or never more where it goes down.
     #[must_use]
@@ -302,7 +272,10 @@ impl<'a> Walk<'a> {
             priorities.reverse();
         }
         let begin = after.map(|key| (key.at / AFTER_ALL, place(key.at % AFTER_ALL, key.id)));
-        for (priority, part) in priorities.into_iter().zip(parts.into_iter().cycle()) {
+        let Some(part) = parts.into_iter().next() else {
+            return Self { merges, left };
+        };
+        for priority in priorities {
             let after = match begin {
                 Some((from, _)) if (rank(priority) < from) != is_backward && rank(priority) != from => continue,
                 Some((from, place)) if rank(priority) == from => Some(place),

@@ -296,3 +296,33 @@ async fn tables_of_another_layout_in_the_stores_file_are_built_again_from_the_lo
     assert_eq!(again.services.live.view().recount().await.unwrap(), []);
     again.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_another_layout_are_thrown_away_with_all_that_was_in_them() {
+    let redis = Redis::start();
+    let data = tempfile::tempdir().unwrap();
+    let first = node(data.path(), Some(&redis)).await;
+    let workspace = id::first_workspace();
+    make_workspace(&first, workspace, "a-key-of-thirty-two-characters-xx").await;
+    let mut world = World::new(&first, workspace, (8, 0x01d)).await;
+    for _ in 0..300 {
+        world.step(&first).await;
+    }
+    first.services.live.catch_up(WAIT).await.unwrap();
+    let expected = answers(&first, &world).await;
+    let last = first.services.live.view().last_ordinal().await.unwrap();
+    first.close().await;
+    let file = rusqlite::Connection::open(data.path().join(STATE)).unwrap();
+    file.execute_batch(
+        "CREATE TABLE event (ordinal INTEGER PRIMARY KEY, partition INTEGER, position INTEGER, aggregate BLOB,
+           seq INTEGER, workspace BLOB, body TEXT);
+         INSERT INTO event (ordinal) VALUES (1000000);
+         CREATE TABLE message (chat BLOB, seq INTEGER, ticket INTEGER, doc INTEGER); PRAGMA user_version = 5;",
+    )
+    .unwrap();
+    drop(file);
+    let again = node(data.path(), Some(&redis)).await;
+    assert_same(&answers(&again, &world).await, &expected, "built again");
+    assert_eq!(again.services.live.view().last_ordinal().await.unwrap(), last);
+    again.close().await;
+}

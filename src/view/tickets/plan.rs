@@ -1,0 +1,64 @@
+//! From a filter to the lists that it is read from.
+
+use std::collections::HashMap;
+
+use rusqlite::Connection;
+use uuid::Uuid;
+
+use super::TicketFilter;
+use crate::sqlite::ReadError;
+use crate::view::lists::{List, lists};
+
+/// Where a filter names more of one kind, each ticket is looked at instead of their lists.
+const OTHERS_MAX: usize = 16;
+
+/// The lists that a filter is read from.
+pub(super) struct Plan {
+    pub(super) lists: Vec<List>,
+    /// They hold what is wanted and nothing else, each ticket once.
+    pub(super) is_exact: bool,
+}
+
+impl Plan {
+    pub(super) fn new(connection: &Connection, workspace: Uuid, filter: &TicketFilter) -> Result<Self, ReadError> {
+        let dimensions = filter.dimensions();
+        let is_exact = dimensions.len() == 1
+            && filter.tag_ids.len() <= 1
+            && filter.responder_version_ids.is_empty()
+            && filter.unassigned != Some(false)
+            && !filter.bounds_creation();
+        let mut named = Vec::new();
+        for (dimension, values) in dimensions {
+            let mut found = lists(connection, workspace, dimension, &values)?;
+            found.retain(|list| filter.wants(list));
+            named.push((values.len(), found));
+        }
+        let fewest = (0..named.len()).min_by_key(|index| named.get(*index).map(|(_, found)| total(found)));
+        let mut best = fewest.map(|index| named.swap_remove(index).1).unwrap_or_default();
+        for (values, others) in &named {
+            if *values <= OTHERS_MAX {
+                best = meeting(best, others);
+            }
+        }
+        Ok(Self { lists: best, is_exact })
+    }
+}
+
+/// Those that have tickets with some of the others, each with these.
+fn meeting(lists: Vec<List>, others: &[List]) -> Vec<List> {
+    let mut by_kind: HashMap<_, Vec<i64>> = HashMap::new();
+    for other in others {
+        by_kind.entry(other.kind()).or_default().push(other.id);
+    }
+    let met = lists.into_iter().filter_map(|mut list| {
+        let ids = by_kind.get(&list.kind())?.clone();
+        list.others.push(ids);
+        Some(list)
+    });
+    met.collect()
+}
+
+/// How many tickets they have.
+pub(super) fn total(lists: &[List]) -> u64 {
+    lists.iter().map(|list| list.tickets).sum()
+}
