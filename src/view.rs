@@ -5,6 +5,7 @@
 
 mod apply;
 mod chats;
+mod condition;
 mod lists;
 mod log;
 mod outside;

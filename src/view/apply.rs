@@ -9,11 +9,8 @@ pub(super) use text::workspace_word;
 
 use rusqlite::Connection;
 
+use super::read::signed;
 use crate::domain::Event;
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
 
 fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
     serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))

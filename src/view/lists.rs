@@ -3,10 +3,10 @@
 //! A page is merged from the lists that hold what is wanted, so that it costs what it returns. Where a filter names
 //! several things, the lists of the one with the fewest tickets are read, and each ticket looked for in those of the others.
 
-use rusqlite::types::ToSql;
 use rusqlite::{Connection, Row, params, params_from_iter};
 use uuid::Uuid;
 
+use super::condition::{Where, blob};
 use super::read::all;
 use crate::sqlite::ReadError;
 
@@ -68,17 +68,16 @@ pub(super) fn lists(
     dimension: Dimension,
     values: &[Vec<u8>],
 ) -> Result<Vec<List>, ReadError> {
-    let mut marks = "?,".repeat(values.len());
-    marks.pop();
-    let sql = format!(
-        "SELECT id, reason, priority, removed, tickets FROM list
-         WHERE workspace = ? AND dimension = ? AND value IN ({marks}) AND tickets > 0"
+    let wanted = Where::new(
+        "workspace = ? AND dimension = ?",
+        vec![blob(workspace.as_bytes()), dimension.number().into()],
     );
-    let mut given: Vec<Box<dyn ToSql>> = vec![Box::new(*workspace.as_bytes()), Box::new(dimension.number())];
-    for value in values {
-        given.push(Box::new(value.clone()));
-    }
-    all(connection, &sql, params_from_iter(given), |row: &Row<'_>| {
+    let wanted = wanted.any("value", values.iter().map(|value| blob(value)).collect());
+    let sql = format!(
+        "SELECT id, reason, priority, removed, tickets FROM list WHERE {} AND tickets > 0",
+        wanted.sql
+    );
+    all(connection, &sql, params_from_iter(wanted.values), |row: &Row<'_>| {
         Ok(List {
             id: row.get(0)?,
             reason: row.get(1)?,
@@ -137,11 +136,26 @@ pub(super) struct Part {
     pub(super) at: (i64, i64),
 }
 
+impl Part {
+    /// The place that a walk begins after.
+    fn begin(&self) -> Place {
+        if self.ascending {
+            (self.at.0, [0xff; 16])
+        } else {
+            (self.at.1, [0; 16])
+        }
+    }
+
+    /// The key that it ends before.
+    fn stop(&self) -> i64 {
+        if self.ascending { self.at.1 } else { self.at.0 }
+    }
+}
+
 /// Several lists read as one, in order.
 pub(super) struct Merge<'a> {
     connection: &'a Connection,
     part: Part,
-    stop: i64,
     sql: String,
     probe: String,
     arms: Vec<Arm<'a>>,
@@ -166,12 +180,7 @@ impl<'a> Merge<'a> {
         lists: impl Iterator<Item = &'a List>,
         after: Option<Place>,
     ) -> Self {
-        let (least, most) = part.at;
-        let (begin, stop) = if part.ascending {
-            ((least, [0xff; 16]), most)
-        } else {
-            ((most, [0; 16]), least)
-        };
+        let begin = part.begin();
         let after = match after {
             Some(after) if part.ascending => after.max(begin),
             Some(after) => after.min(begin),
@@ -188,7 +197,6 @@ impl<'a> Merge<'a> {
         Self {
             connection,
             part,
-            stop,
             sql: part.key.select(part.ascending),
             probe: format!("SELECT 1 FROM {table} WHERE list = ?1 AND at = ?2 AND ticket = ?3"),
             arms: arms.collect(),
@@ -201,7 +209,7 @@ impl<'a> Merge<'a> {
     pub(super) fn next(&mut self, left: &mut u64) -> Result<Option<Place>, ReadError> {
         loop {
             for arm in &mut self.arms {
-                arm.fill(self.connection, &self.sql, (&self.part, self.stop))?;
+                arm.fill(self.connection, &self.sql, &self.part)?;
             }
             let ascending = self.part.ascending;
             let nearest = self.arms.iter_mut().filter(|arm| !arm.block.is_empty());
@@ -241,14 +249,22 @@ impl<'a> Merge<'a> {
 }
 
 impl Arm<'_> {
-    fn fill(&mut self, connection: &Connection, sql: &str, (part, stop): (&Part, i64)) -> Result<(), ReadError> {
+    fn fill(&mut self, connection: &Connection, sql: &str, part: &Part) -> Result<(), ReadError> {
         if !self.block.is_empty() || self.is_done {
             return Ok(());
         }
         let mut statement = connection.prepare_cached(sql)?;
         let limit = i64::try_from(self.size).unwrap_or(i64::MAX);
         let (at, ticket) = self.after;
-        let values = params![self.list.id, at, ticket, stop, part.created.0, part.created.1, limit];
+        let values = params![
+            self.list.id,
+            at,
+            ticket,
+            part.stop(),
+            part.created.0,
+            part.created.1,
+            limit
+        ];
         let found = statement.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
         self.block = found.collect::<rusqlite::Result<Vec<Place>>>()?;
         self.is_done = self.block.len() < self.size;

@@ -20,18 +20,21 @@ pub(super) fn last_ordinal(connection: &Connection) -> Result<u64, ReadError> {
     Ok(last.map_or(0, i64::unsigned_abs))
 }
 
+/// From a row that begins with the channel and the responder.
+pub(super) fn located(row: &Row<'_>, chat_id: Uuid) -> rusqlite::Result<Whereabouts> {
+    let responder: Option<[u8; 16]> = row.get(1)?;
+    Ok(Whereabouts {
+        chat_id,
+        channel_id: bytes(row, 0)?,
+        responder_id: responder.map(Uuid::from_bytes),
+    })
+}
+
 /// Where a chat is.
 fn whereabouts(connection: &Connection, chat_id: Uuid) -> rusqlite::Result<Option<Whereabouts>> {
     connection
         .prepare_cached("SELECT channel, responder_id FROM chat WHERE id = ?1")?
-        .query_row([chat_id.as_bytes()], |row| {
-            let responder: Option<[u8; 16]> = row.get(1)?;
-            Ok(Whereabouts {
-                chat_id,
-                channel_id: bytes(row, 0)?,
-                responder_id: responder.map(Uuid::from_bytes),
-            })
-        })
+        .query_row([chat_id.as_bytes()], |row| located(row, chat_id))
         .optional()
 }
 

@@ -1,10 +1,10 @@
 //! Counters that every change of a ticket keeps, and the same counted anew.
 
-use rusqlite::types::ToSql;
 use rusqlite::{Connection, Row, params, params_from_iter};
 use uuid::Uuid;
 
 use super::View;
+use super::condition::{Where, blob, blobs, texts};
 use super::read::{all, number};
 use crate::domain::{Millis, Status};
 use crate::sqlite::ReadError;
@@ -35,33 +35,11 @@ pub struct QueueStats {
     pub oldest_new_at: Option<Millis>,
 }
 
-/// A growing WHERE with its values.
-struct Where {
-    sql: String,
-    values: Vec<Box<dyn ToSql>>,
-}
-
-impl Where {
-    fn new(workspace: Uuid) -> Self {
-        Self {
-            sql: "workspace = ?".into(),
-            values: vec![Box::new(*workspace.as_bytes())],
-        }
-    }
-
-    fn any(mut self, column: &str, ids: &[Uuid]) -> Self {
-        if !ids.is_empty() {
-            let mut marks = "?,".repeat(ids.len());
-            marks.pop();
-            for part in [" AND ", column, " IN (", &marks, ")"] {
-                self.sql.push_str(part);
-            }
-            for id in ids {
-                self.values.push(Box::new(*id.as_bytes()));
-            }
-        }
-        self
-    }
+fn wanted(workspace: Uuid, filter: &StatsFilter) -> Where {
+    Where::new("workspace = ?", vec![blob(workspace.as_bytes())])
+        .any("channel", blobs(&filter.channel_ids))
+        .any("team", blobs(&filter.team_ids))
+        .any("assignee", blobs(&filter.assignee_ids))
 }
 
 /// One counter.
@@ -90,10 +68,7 @@ pub(super) fn queue_stats(
     workspace: Uuid,
     filter: &StatsFilter,
 ) -> Result<QueueStats, ReadError> {
-    let wanted = Where::new(workspace)
-        .any("channel", &filter.channel_ids)
-        .any("team", &filter.team_ids)
-        .any("assignee", &filter.assignee_ids);
+    let wanted = wanted(workspace, filter);
     let sql = format!(
         "SELECT channel, team, assignee <> x'', status, sum(tickets), sum(pending) FROM counter
          WHERE {} GROUP BY 1, 2, 3, 4",
@@ -138,24 +113,11 @@ pub(super) fn counted(
     filter: &StatsFilter,
     (assigned, statuses): (Option<bool>, &[Status]),
 ) -> Result<u64, ReadError> {
-    let mut wanted = Where::new(workspace)
-        .any("channel", &filter.channel_ids)
-        .any("team", &filter.team_ids)
-        .any("assignee", &filter.assignee_ids);
+    let mut wanted = wanted(workspace, filter);
     if let Some(assigned) = assigned {
-        wanted.sql.push_str(" AND (assignee <> x'') = ?");
-        wanted.values.push(Box::new(assigned));
+        wanted = wanted.and("(assignee <> x'') = ?", assigned.into());
     }
-    if !statuses.is_empty() {
-        let mut marks = "?,".repeat(statuses.len());
-        marks.pop();
-        for part in [" AND status IN (", &marks, ")"] {
-            wanted.sql.push_str(part);
-        }
-        for status in statuses {
-            wanted.values.push(Box::new(status.name()));
-        }
-    }
+    let wanted = wanted.any("status", texts(statuses.iter().map(|status| status.name())));
     let sql = format!("SELECT coalesce(sum(tickets), 0) FROM counter WHERE {}", wanted.sql);
     let mut statement = connection.prepare_cached(&sql)?;
     Ok(statement.query_row(params_from_iter(wanted.values), |row| number(row, 0))?)

@@ -272,9 +272,6 @@ impl<'a> Walk<'a> {
             priorities.reverse();
         }
         let begin = after.map(|key| (key.at / AFTER_ALL, place(key.at % AFTER_ALL, key.id)));
-        let Some(part) = parts.into_iter().next() else {
-            return Self { merges, left };
-        };
         for priority in priorities {
             let after = match begin {
                 Some((from, _)) if (rank(priority) < from) != is_backward && rank(priority) != from => continue,
@@ -282,7 +279,9 @@ impl<'a> Walk<'a> {
                 _ => None,
             };
             let of_priority = plan.lists.iter().filter(|list| list.priority == priority.name());
-            merges.push_back(Merge::new(connection, part, of_priority, after));
+            for part in &parts {
+                merges.push_back(Merge::new(connection, *part, of_priority.clone(), after));
+            }
         }
         Self { merges, left }
     }
@@ -310,36 +309,30 @@ pub(super) fn ticket_page(
         Range::Backward { before, .. } => (*before, true),
     };
     let wanted = range.limit().saturating_add(1);
+    let in_order = |few| sorted(few, (order, is_backward), key, wanted);
+    if let Some(few) = few(connection, workspace, filter)? {
+        return Ok(Page::cut(in_order(few), range));
+    }
     let plan = Plan::new(connection, workspace, filter)?;
-    let rows = if let Some(few) = few(connection, (workspace, &plan), filter, order)? {
-        sorted(few, (order, is_backward), key, wanted)
-    } else {
-        let mut walk = Walk::new(connection, &plan, filter, (order, is_backward, LOOK_MAX), key);
-        let mut look = Look::new(connection, workspace, filter)?;
-        let mut rows = Vec::with_capacity(wanted);
-        while rows.len() < wanted
-            && let Some((_, id)) = walk.next()?
-        {
-            rows.extend(look.at(&id)?);
-        }
-        rows
-    };
+    if let Some(few) = made_then(connection, (workspace, &plan), filter, order)? {
+        return Ok(Page::cut(in_order(few), range));
+    }
+    let mut walk = Walk::new(connection, &plan, filter, (order, is_backward, LOOK_MAX), key);
+    let mut look = Look::new(connection, workspace, filter)?;
+    let mut rows = Vec::with_capacity(wanted);
+    while rows.len() < wanted
+        && let Some((_, id)) = walk.next()?
+    {
+        rows.extend(look.at(&id)?);
+    }
     Ok(Page::cut(rows, range))
 }
 
 /// Every ticket that matches, where the filter itself says which few to look at.
-fn few(
-    connection: &Connection,
-    (workspace, plan): (Uuid, &Plan),
-    filter: &TicketFilter,
-    order: TicketOrder,
-) -> Result<Option<Vec<TicketRow>>, ReadError> {
+fn few(connection: &Connection, workspace: Uuid, filter: &TicketFilter) -> Result<Option<Vec<TicketRow>>, ReadError> {
     let found = match &filter.search {
         Some(text) => search::hits(connection, workspace, text)?.tickets(connection, workspace)?,
         None if !filter.chat_ids.is_empty() => Hits::of_chats(&filter.chat_ids).tickets(connection, workspace)?,
-        None if filter.bounds_creation() && order.key_of_list() != Key::Created => {
-            return made_then(connection, (workspace, plan), filter);
-        }
         None => return Ok(None),
     };
     let mut shown = Vec::new();
@@ -358,7 +351,11 @@ fn made_then(
     connection: &Connection,
     (workspace, plan): (Uuid, &Plan),
     filter: &TicketFilter,
+    order: TicketOrder,
 ) -> Result<Option<Vec<TicketRow>>, ReadError> {
+    if !filter.bounds_creation() || order.key_of_list() == Key::Created {
+        return Ok(None);
+    }
     let few_max = (total(&plan.lists) / 2).isqrt();
     let mut walk = Walk::new(
         connection,
@@ -422,20 +419,31 @@ pub struct Total {
     pub is_exact: bool,
 }
 
+/// All of these.
+fn exactly(tickets: u64) -> Total {
+    Total {
+        tickets,
+        is_exact: true,
+    }
+}
+
 pub(super) fn ticket_total(
     connection: &Connection,
     workspace: Uuid,
     filter: &TicketFilter,
 ) -> Result<Total, ReadError> {
-    let exactly = |tickets| Total {
-        tickets,
-        is_exact: true,
-    };
-    let order = TicketOrder::CreatedDesc;
-    let plan = Plan::new(connection, workspace, filter)?;
-    if let Some(few) = few(connection, (workspace, &plan), filter, order)? {
+    if let Some(few) = few(connection, workspace, filter)? {
         return Ok(exactly(u64::try_from(few.len()).unwrap_or(u64::MAX)));
     }
+    let plan = Plan::new(connection, workspace, filter)?;
+    planned_total(connection, (workspace, &plan), filter)
+}
+
+fn planned_total(
+    connection: &Connection,
+    (workspace, plan): (Uuid, &Plan),
+    filter: &TicketFilter,
+) -> Result<Total, ReadError> {
     if plan.is_exact {
         return Ok(exactly(total(&plan.lists)));
     }
@@ -446,7 +454,8 @@ pub(super) fn ticket_total(
         );
         return Ok(exactly(counted(connection, workspace, &counters, by)?));
     }
-    let mut walk = Walk::new(connection, &plan, filter, (order, false, TOTAL_MAX), None);
+    let order = (TicketOrder::CreatedDesc, false, TOTAL_MAX);
+    let mut walk = Walk::new(connection, plan, filter, order, None);
     let mut look = Look::new(connection, workspace, filter)?;
     let mut tickets = 0_u64;
     loop {

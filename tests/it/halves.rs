@@ -27,6 +27,15 @@ async fn node(data: &Path, redis: Option<&Redis>) -> Node {
     node
 }
 
+/// A node with a workspace in which nothing has happened yet.
+async fn begun(data: &Path, redis: Option<&Redis>, (owners, seed): (usize, u64)) -> (Node, World) {
+    let node = node(data, redis).await;
+    let workspace = id::first_workspace();
+    make_workspace(&node, workspace, "a-key-of-thirty-two-characters-xx").await;
+    let world = World::new(&node, workspace, (owners, seed)).await;
+    (node, world)
+}
+
 /// Copies one file of a view that nobody writes, with its log of changes.
 fn copy(file: &str, from: &Path, to: &Path) {
     for name in [file.to_owned(), format!("{file}-wal")] {
@@ -83,10 +92,7 @@ fn assert_same(found: &[String], expected: &[String], what: &str) {
 async fn a_half_that_is_behind_catches_up_and_the_other_takes_nothing_twice() {
     let redis = Redis::start();
     let [whole, early, late] = [(); 3].map(|()| tempfile::tempdir().unwrap());
-    let first = node(whole.path(), Some(&redis)).await;
-    let workspace = id::first_workspace();
-    make_workspace(&first, workspace, "a-key-of-thirty-two-characters-xx").await;
-    let mut world = World::new(&first, workspace, (60, 0xca5e)).await;
+    let (first, mut world) = begun(whole.path(), Some(&redis), (60, 0xca5e)).await;
     for copied in [&early, &late] {
         for _ in 0..400 {
             world.step(&first).await;
@@ -122,10 +128,7 @@ async fn who_follows_misses_nothing_while_one_half_cannot_write() {
     let redis = Redis::start();
     for (file, what) in [(STATE, "the state was locked"), (HISTORY, "the history was locked")] {
         let data = tempfile::tempdir().unwrap();
-        let node = node(data.path(), Some(&redis)).await;
-        let workspace = id::first_workspace();
-        make_workspace(&node, workspace, "a-key-of-thirty-two-characters-xx").await;
-        let mut world = World::new(&node, workspace, (4, 0x10c)).await;
+        let (node, mut world) = begun(data.path(), Some(&redis), (4, 0x10c)).await;
         for _ in 0..100 {
             world.step(&node).await;
         }
@@ -138,7 +141,7 @@ async fn who_follows_misses_nothing_while_one_half_cannot_write() {
         let tail = node
             .services
             .live
-            .tail(Some(workspace), Topic::Events(filter), From::Now);
+            .tail(Some(world.workspace_id), Topic::Events(filter), From::Now);
         let mut tail = tail.await.unwrap();
         let before = node.store.heads().await.unwrap();
         let lock = rusqlite::Connection::open(data.path().join(file)).unwrap();
@@ -274,10 +277,7 @@ async fn a_merged_ticket_gives_its_messages_away_and_keeps_its_events() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_of_another_layout_in_the_stores_file_are_built_again_from_the_log() {
     let data = tempfile::tempdir().unwrap();
-    let first = node(data.path(), None).await;
-    let workspace = id::first_workspace();
-    make_workspace(&first, workspace, "a-key-of-thirty-two-characters-xx").await;
-    let mut world = World::new(&first, workspace, (8, 0x1a707)).await;
+    let (first, mut world) = begun(data.path(), None, (8, 0x1a707)).await;
     for _ in 0..800 {
         world.step(&first).await;
     }
@@ -301,10 +301,7 @@ async fn tables_of_another_layout_in_the_stores_file_are_built_again_from_the_lo
 async fn files_of_another_layout_are_thrown_away_with_all_that_was_in_them() {
     let redis = Redis::start();
     let data = tempfile::tempdir().unwrap();
-    let first = node(data.path(), Some(&redis)).await;
-    let workspace = id::first_workspace();
-    make_workspace(&first, workspace, "a-key-of-thirty-two-characters-xx").await;
-    let mut world = World::new(&first, workspace, (8, 0x01d)).await;
+    let (first, mut world) = begun(data.path(), Some(&redis), (8, 0x01d)).await;
     for _ in 0..300 {
         world.step(&first).await;
     }

@@ -9,6 +9,8 @@ use uuid::Uuid;
 use super::place::Places;
 use super::{json, signed};
 use crate::domain::{Aggregate, Contact, Event, EventBody, Owner, Post, Scope, Ticket, Workspace, id};
+use crate::view::log::located;
+use crate::view::read::{number, parsed};
 use crate::view::tickets::Whereabouts;
 
 /// Where a chat and its tickets are.
@@ -97,19 +99,13 @@ impl<'a> Chats<'a> {
 
     fn find(&mut self, chat_id: Uuid) -> rusqlite::Result<Option<Found>> {
         let found = self.find.query_row([chat_id.as_bytes()], |row| {
-            let responder: Option<[u8; 16]> = row.get(1)?;
-            let whereabouts = Whereabouts {
-                chat_id,
-                channel_id: Uuid::from_bytes(row.get(0)?),
-                responder_id: responder.map(Uuid::from_bytes),
-            };
             Ok(Found {
                 placed: Placed {
-                    whereabouts,
+                    whereabouts: located(row, chat_id)?,
                     is_removed: row.get(2)?,
                 },
                 row: row.get(3)?,
-                seq: crate::view::read::number(row, 4)?,
+                seq: number(row, 4)?,
             })
         });
         found.optional()
@@ -199,9 +195,7 @@ impl<'a> Chats<'a> {
         let mut statement = self
             .connection
             .prepare_cached("SELECT body FROM ticket WHERE chat = ?1")?;
-        let tickets = statement.query_map([event.aggregate_id.as_bytes()], |row| {
-            crate::view::read::parsed::<Ticket>(row, 0)
-        })?;
+        let tickets = statement.query_map([event.aggregate_id.as_bytes()], |row| parsed::<Ticket>(row, 0))?;
         let tickets: Vec<Ticket> = tickets.collect::<rusqlite::Result<_>>()?;
         if let Some(found) = self.find(event.aggregate_id)? {
             for ticket in &tickets {

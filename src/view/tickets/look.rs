@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{TicketFilter, Whereabouts};
 use crate::domain::Reason;
 use crate::sqlite::ReadError;
+use crate::view::condition::{Where, blob, blobs, texts};
 use crate::view::read::{CHAT, TicketRow, bytes, chat, parsed};
 
 /// A ticket with what a filter needs of its chat.
@@ -60,38 +61,22 @@ impl TicketFilter {
         Ok(version_id.is_some_and(|id| self.responder_version_ids.contains(&id)))
     }
 
-    /// What columns say of it, so that most of what is not wanted is never parsed.
-    fn columns(&self) -> (String, Vec<Value>) {
-        let ids = |ids: &[Uuid]| ids.iter().map(|id| Value::Blob(id.as_bytes().to_vec())).collect();
-        let text = |name: &str| Value::Text(name.to_owned());
-        let wanted: [(&str, Vec<Value>); 7] = [
-            ("channel", ids(&self.channel_ids)),
-            ("assignee", ids(&self.assignee_ids)),
-            ("team", ids(&self.team_ids)),
-            ("responder", ids(&self.responder_ids)),
-            (
-                "status",
-                self.statuses.iter().map(|status| text(status.name())).collect(),
-            ),
-            (
-                "reason",
-                self.reasons.iter().map(|reason| text(reason.name())).collect(),
-            ),
-            (
-                "priority",
-                self.priorities.iter().map(|priority| text(priority.name())).collect(),
-            ),
-        ];
-        let (mut sql, mut values) = (String::new(), Vec::new());
-        for (column, wanted) in wanted.into_iter().filter(|(_, wanted)| !wanted.is_empty()) {
-            let mut marks = "?,".repeat(wanted.len());
-            marks.pop();
-            for part in [" AND ", column, " IN (", &marks, ")"] {
-                sql.push_str(part);
-            }
-            values.extend(wanted);
-        }
-        (sql, values)
+    /// Of one ticket, what columns say of it, so that most of what is not wanted is never parsed.
+    fn columns(&self, workspace: Uuid) -> Where {
+        Where::new(
+            "id = ? AND workspace = ?",
+            vec![Value::Null, blob(workspace.as_bytes())],
+        )
+        .any("channel", blobs(&self.channel_ids))
+        .any("assignee", blobs(&self.assignee_ids))
+        .any("team", blobs(&self.team_ids))
+        .any("responder", blobs(&self.responder_ids))
+        .any("status", texts(self.statuses.iter().map(|status| status.name())))
+        .any("reason", texts(self.reasons.iter().map(|reason| reason.name())))
+        .any(
+            "priority",
+            texts(self.priorities.iter().map(|priority| priority.name())),
+        )
     }
 }
 
@@ -108,11 +93,9 @@ impl<'a> Look<'a> {
         workspace: Uuid,
         filter: &'a TicketFilter,
     ) -> Result<Self, ReadError> {
-        let (columns, values) = filter.columns();
-        let sql = format!("{CANDIDATE} WHERE id = ? AND workspace = ?{columns}");
-        let mut read = connection.prepare_cached(&sql)?;
-        read.raw_bind_parameter(2, workspace.as_bytes())?;
-        for (index, value) in (3..).zip(values) {
+        let columns = filter.columns(workspace);
+        let mut read = connection.prepare_cached(&format!("{CANDIDATE} WHERE {}", columns.sql))?;
+        for (index, value) in (1..).zip(columns.values) {
             read.raw_bind_parameter(index, value)?;
         }
         Ok(Self {

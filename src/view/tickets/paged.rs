@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use uuid::Uuid;
 
 use super::look::Look;
-use super::{LOOK_MAX, Plan, TicketFilter, TicketOrder, Total, Walk, few, sorted, ticket_total};
+use super::{LOOK_MAX, Plan, TicketFilter, TicketOrder, Total, Walk, exactly, few, made_then, planned_total, sorted};
 use crate::sqlite::ReadError;
 use crate::view::View;
 use crate::view::outside::owner;
@@ -97,25 +97,29 @@ fn numbered_page(
     order: TicketOrder,
     (skip, limit): (u64, usize),
 ) -> Result<NumberedPage, ReadError> {
-    let plan = Plan::new(connection, workspace, filter)?;
-    let (mut rows, total) = if let Some(few) = few(connection, (workspace, &plan), filter, order)? {
-        let total = Total {
-            tickets: u64::try_from(few.len()).unwrap_or(u64::MAX),
-            is_exact: true,
-        };
+    let of_few = |few: Vec<TicketRow>| {
+        let total = exactly(u64::try_from(few.len()).unwrap_or(u64::MAX));
         let begin = usize::try_from(skip).unwrap_or(usize::MAX);
         let in_order = sorted(few, (order, false), None, usize::MAX).into_iter();
         let rows: Vec<TicketRow> = in_order.skip(begin).take(limit.saturating_add(1)).collect();
         (rows, total)
+    };
+    let (mut rows, total) = if let Some(few) = few(connection, workspace, filter)? {
+        of_few(few)
     } else {
-        let total = ticket_total(connection, workspace, filter)?;
-        let is_past = total.is_exact && skip >= total.tickets;
-        let rows = if is_past {
-            Vec::new()
+        let plan = Plan::new(connection, workspace, filter)?;
+        if let Some(few) = made_then(connection, (workspace, &plan), filter, order)? {
+            of_few(few)
         } else {
-            walked(connection, (workspace, &plan), filter, order, (skip, limit))?
-        };
-        (rows, total)
+            let total = planned_total(connection, (workspace, &plan), filter)?;
+            let is_past = total.is_exact && skip >= total.tickets;
+            let rows = if is_past {
+                Vec::new()
+            } else {
+                walked(connection, (workspace, &plan), filter, order, (skip, limit))?
+            };
+            (rows, total)
+        }
     };
     let has_next = rows.len() > limit;
     rows.truncate(limit);
