@@ -4,6 +4,7 @@ pub(super) mod history;
 mod place;
 pub(super) mod state;
 mod text;
+mod zones;
 
 pub(super) use text::workspace_word;
 

@@ -3,9 +3,12 @@
 //! A page is merged from the lists that hold what is wanted, so that it costs what it returns. Where a filter names
 //! several things, the lists of the one with the fewest tickets are read, and each ticket looked for in those of the others.
 
+mod zone;
+
 use rusqlite::{Connection, Row, params, params_from_iter};
 use uuid::Uuid;
 
+use self::zone::Stretch;
 use super::condition::{Where, blob};
 use super::read::all;
 use crate::sqlite::ReadError;
@@ -150,6 +153,11 @@ impl Part {
     fn stop(&self) -> i64 {
         if self.ascending { self.at.1 } else { self.at.0 }
     }
+
+    /// Whether it is worth while to ask in which zones there may be something.
+    fn has_zones(&self) -> bool {
+        self.key == Key::Updated && self.created != (i64::MIN, i64::MAX)
+    }
 }
 
 /// Several lists read as one, in order.
@@ -166,9 +174,10 @@ struct Arm<'a> {
     list: &'a List,
     /// The next ones, the nearest last.
     block: Vec<Place>,
-    /// After which the next block begins.
-    after: Place,
     size: usize,
+    /// What is being read, with the place after which the next block begins.
+    stretch: Stretch,
+    /// All of it has been read.
     is_done: bool,
 }
 
@@ -189,9 +198,13 @@ impl<'a> Merge<'a> {
         let arms = lists.map(|list| Arm {
             list,
             block: Vec::new(),
-            after,
             size: BLOCK.0,
-            is_done: false,
+            stretch: if part.has_zones() {
+                Stretch::to_be_found(after)
+            } else {
+                Stretch::whole(&part, after)
+            },
+            is_done: part.has_zones(),
         });
         let table = part.key.table();
         Self {
@@ -250,26 +263,33 @@ impl<'a> Merge<'a> {
 
 impl Arm<'_> {
     fn fill(&mut self, connection: &Connection, sql: &str, part: &Part) -> Result<(), ReadError> {
-        if !self.block.is_empty() || self.is_done {
-            return Ok(());
+        while self.block.is_empty() {
+            if self.is_done {
+                let Some(rest) = self.stretch.rest else {
+                    return Ok(());
+                };
+                let Some(next) = Stretch::next(connection, self.list.id, part, rest)? else {
+                    self.stretch.rest = None;
+                    return Ok(());
+                };
+                (self.stretch, self.is_done) = (next, false);
+            }
+            self.read(connection, sql, part)?;
         }
+        Ok(())
+    }
+
+    /// Reads the next block.
+    fn read(&mut self, connection: &Connection, sql: &str, part: &Part) -> Result<(), ReadError> {
         let mut statement = connection.prepare_cached(sql)?;
         let limit = i64::try_from(self.size).unwrap_or(i64::MAX);
-        let (at, ticket) = self.after;
-        let values = params![
-            self.list.id,
-            at,
-            ticket,
-            part.stop(),
-            part.created.0,
-            part.created.1,
-            limit
-        ];
+        let ((at, ticket), stop) = (self.stretch.after, self.stretch.stop);
+        let values = params![self.list.id, at, ticket, stop, part.created.0, part.created.1, limit];
         let found = statement.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
         self.block = found.collect::<rusqlite::Result<Vec<Place>>>()?;
         self.is_done = self.block.len() < self.size;
         self.size = self.size.saturating_mul(2).min(BLOCK.1);
-        self.after = self.block.last().copied().unwrap_or(self.after);
+        self.stretch.after = self.block.last().copied().unwrap_or(self.stretch.after);
         self.block.reverse();
         Ok(())
     }

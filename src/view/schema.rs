@@ -34,6 +34,8 @@ CREATE TABLE list (
 CREATE UNIQUE INDEX list_key ON list (workspace, dimension, value, removed, reason, priority);
 CREATE TABLE by_updated (
   list INTEGER, at INTEGER, ticket BLOB, created INTEGER NOT NULL, PRIMARY KEY (list, at, ticket)) WITHOUT ROWID;
+CREATE TABLE zone (
+  list INTEGER, at INTEGER, least INTEGER NOT NULL, most INTEGER NOT NULL, PRIMARY KEY (list, at)) WITHOUT ROWID;
 CREATE TABLE by_created (
   list INTEGER, at INTEGER, ticket BLOB, created INTEGER NOT NULL, PRIMARY KEY (list, at, ticket)) WITHOUT ROWID;
 CREATE TABLE by_waiting (
@@ -93,15 +95,16 @@ pub(super) mod kind {
 }
 
 /// How the tables are laid out; those of another layout are built again.
-pub(super) const LAYOUT: u32 = 7;
+pub(super) const LAYOUT: u32 = 8;
 
 /// Every table of the view, in whichever file a layout has it.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "view_meta",
     "chat",
     "ticket",
     "list",
     "by_updated",
+    "zone",
     "by_created",
     "by_waiting",
     "counter",

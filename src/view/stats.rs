@@ -124,7 +124,7 @@ pub(super) fn counted(
 }
 
 /// What the counters and the lists say and the tickets do not, in words; nothing where they agree.
-const RECOUNTS: [(&str, &str); 5] = [
+const RECOUNTS: [(&str, &str); 6] = [
     (
         "counters of tickets",
         "SELECT count(*) FROM (
@@ -163,6 +163,12 @@ const RECOUNTS: [(&str, &str); 5] = [
         "SELECT abs((SELECT count(*) FROM by_created) - (SELECT coalesce(sum(length(lists) / 8), 0) FROM ticket))
            + (SELECT count(*) FROM ticket WHERE length(lists) / 8 <> 3 + (team IS NOT NULL) + (responder IS NOT NULL)
                 + length(tags) / 16)",
+    ),
+    (
+        "tickets that were made at other times than their zone says",
+        "SELECT count(*) FROM by_updated u JOIN zone z
+           ON z.list = u.list AND z.at = (SELECT max(at) FROM zone WHERE list = u.list AND at <= u.at)
+         WHERE u.created < z.least OR u.created > z.most",
     ),
 ];
 

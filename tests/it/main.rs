@@ -79,6 +79,7 @@ mod timing;
 mod watched;
 mod webhooks;
 mod yolead;
+mod zones;
 
 #[path = "../store.rs"]
 mod store;

@@ -6,6 +6,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::state::Placed;
+use super::zones::Zones;
 use super::{json, signed};
 use crate::domain::{Event, Ticket};
 use crate::view::lists::{Dimension, none};
@@ -214,15 +215,17 @@ struct Order<'a> {
     insert: CachedStatement<'a>,
     delete: CachedStatement<'a>,
     shift: CachedStatement<'a>,
+    zones: Option<Zones<'a>>,
 }
 
 impl<'a> Order<'a> {
-    fn new(connection: &'a Connection, table: &str) -> rusqlite::Result<Self> {
+    fn new(connection: &'a Connection, table: &str, zones: Option<Zones<'a>>) -> rusqlite::Result<Self> {
         let prepare = |sql: &str| connection.prepare_cached(&sql.replace("{table}", table));
         Ok(Self {
             insert: prepare("INSERT INTO {table} VALUES (?1, ?2, ?3, ?4)")?,
             delete: prepare("DELETE FROM {table} WHERE list = ?1 AND at = ?2 AND ticket = ?3")?,
             shift: prepare("UPDATE {table} SET at = ?4 WHERE list = ?1 AND at = ?2 AND ticket = ?3")?,
+            zones,
         })
     }
 
@@ -243,6 +246,15 @@ impl<'a> Order<'a> {
         }
         for list in now.0.iter().filter(|list| !old.contains(list)) {
             self.insert.execute(params![list, now.1, ticket, created_at])?;
+        }
+        let Some(zones) = &mut self.zones else {
+            return Ok(());
+        };
+        for list in old.iter().filter(|list| was != now.1 || !now.0.contains(list)) {
+            zones.leave(*list, was, ticket)?;
+        }
+        for list in now.0.iter().filter(|list| was != now.1 || !old.contains(list)) {
+            zones.enter(*list, now.1, created_at)?;
         }
         Ok(())
     }
@@ -269,9 +281,9 @@ impl<'a> Places<'a> {
                 "UPDATE ticket SET pending = ?2, updated_at = ?3, waiting = ?4, body = ?5 WHERE rowid = ?1",
             )?,
             orders: [
-                Order::new(connection, "by_updated")?,
-                Order::new(connection, "by_created")?,
-                Order::new(connection, "by_waiting")?,
+                Order::new(connection, "by_updated", Some(Zones::new(connection)?))?,
+                Order::new(connection, "by_created", None)?,
+                Order::new(connection, "by_waiting", None)?,
             ],
             tally: Tally::default(),
         })

@@ -1,0 +1,242 @@
+//! Lists of tickets made at certain times, in the order of their updates: what a walk passes over has none of them.
+
+use std::sync::Arc;
+
+use switchboard::domain::event::{Cause, Profile};
+use switchboard::domain::{Actor, Event, EventBody, Owner, Reason, Ticket, id};
+use switchboard::store::Record;
+use switchboard::view::page::{Page, Range, TicketKey};
+use switchboard::view::{TicketFilter, TicketOrder, View};
+use uuid::Uuid;
+
+use crate::support::world::Dice;
+
+const AGENTS: usize = 3;
+
+/// A chat in which tickets are made and changed as time goes by.
+struct World {
+    dice: Dice,
+    now: u64,
+    chat_id: Uuid,
+    seq: u64,
+    tickets: Vec<Ticket>,
+    records: Vec<Record>,
+}
+
+fn agent(number: usize) -> Uuid {
+    id::chat(Uuid::nil(), Uuid::nil(), &number.to_string())
+}
+
+impl World {
+    fn new() -> Self {
+        let owner = Owner {
+            external_id: "ada".into(),
+            profile: Profile {
+                name: None,
+                avatar: None,
+            },
+            blocked: false,
+        };
+        let channel_id = agent(99);
+        let mut world = Self {
+            dice: Dice(0x20e),
+            now: 1_780_000_000_000,
+            chat_id: id::chat(id::first_workspace(), channel_id, "ada"),
+            seq: 0,
+            tickets: Vec::new(),
+            records: Vec::new(),
+        };
+        world.record(EventBody::ChatCreated { channel_id, owner }, None);
+        world
+    }
+
+    fn record(&mut self, body: EventBody, ticket: Option<Ticket>) {
+        self.seq += 1;
+        let event = Event {
+            workspace_id: id::first_workspace(),
+            aggregate_id: self.chat_id,
+            seq: self.seq,
+            version: self.seq,
+            at: self.now,
+            actor: Actor::system(),
+            cause: Cause {
+                command_id: Uuid::nil(),
+                message_id: None,
+            },
+            synthetic: false,
+            ticket: ticket.map(Box::new),
+            body,
+        };
+        self.records.push(Record {
+            partition: 0,
+            position: self.seq,
+            json: serde_json::to_string(&event).unwrap().into(),
+            event: Arc::new(event),
+        });
+    }
+
+    /// A new ticket, or a change of one, mostly of a late one.
+    fn step(&mut self) {
+        let most = self.dice.pick(&[2, 20_000]);
+        self.now += self.dice.roll(most) as u64;
+        let count = self.tickets.len();
+        let which = if count < 10 || self.dice.once_in(4) {
+            self.create();
+            count
+        } else if self.dice.once_in(10) {
+            self.dice.roll(count)
+        } else {
+            count - 1 - self.dice.roll(count.min(200))
+        };
+        let (now, agent) = (self.now, agent(self.dice.roll(AGENTS)));
+        let ticket = &mut self.tickets[which];
+        ticket.updated_at = now;
+        if self.dice.once_in(5) {
+            ticket.assignee_id = Some(agent);
+            ticket.reason = self.dice.pick(&[Reason::InProgress, Reason::Completed]);
+        }
+        let (ticket, number) = (ticket.clone(), u32::try_from(which + 1).unwrap());
+        let body = EventBody::TicketCreated {
+            number,
+            reason: ticket.reason,
+            circumstance: ticket.circumstance,
+            subject: None,
+            trace: None,
+        };
+        self.record(body, Some(ticket));
+    }
+
+    fn create(&mut self) {
+        let number = u32::try_from(self.tickets.len() + 1).unwrap();
+        let json = serde_json::json!({
+            "id": id::ticket(self.chat_id, number), "number": number, "reason": "IN_PROGRESS", "circumstance": "INBOUND",
+            "assigneeId": agent(0), "tags": [], "priority": "LOW", "pendingChatMessages": 0, "episode": 1, "version": 1,
+            "createdAt": self.now, "openedAt": self.now, "activeAt": self.now, "updatedAt": self.now,
+        });
+        self.tickets.push(serde_json::from_value(json).unwrap());
+    }
+
+    /// Tickets made later or earlier than some, or both, perhaps of one agent.
+    fn filter(&mut self) -> TicketFilter {
+        let dice = &mut self.dice;
+        let mut times = [dice.pick(&self.tickets).created_at, dice.pick(&self.tickets).created_at];
+        times.sort_unstable();
+        let bounds = dice.roll(3);
+        TicketFilter {
+            created_after: (bounds != 0).then_some(times[0]),
+            created_before: (bounds != 1).then_some(times[1]),
+            assignee_ids: if dice.once_in(2) {
+                vec![agent(dice.roll(AGENTS))]
+            } else {
+                Vec::new()
+            },
+            ..TicketFilter::default()
+        }
+    }
+}
+
+async fn page(view: &View, filter: &TicketFilter, range: Range<TicketKey>) -> (Vec<Uuid>, Option<TicketKey>) {
+    let order = TicketOrder::UpdatedDesc;
+    let page: Page<_> = view
+        .tickets(id::first_workspace(), filter.clone(), order, range)
+        .await
+        .unwrap();
+    let last = page.items.last().map(|row| order.key(&row.ticket));
+    (page.items.iter().map(|row| row.ticket.id).collect(), last)
+}
+
+async fn ask(view: &View, world: &mut World) {
+    let filter = world.filter();
+    let matching = world.tickets.iter().filter(|ticket| {
+        filter.created_after.is_none_or(|at| ticket.created_at > at)
+            && filter.created_before.is_none_or(|at| ticket.created_at < at)
+            && (filter.assignee_ids.is_empty() || ticket.assignee_id == Some(filter.assignee_ids[0]))
+    });
+    let mut expected: Vec<_> = matching.map(|ticket| (ticket.updated_at, ticket.id)).collect();
+    expected.sort_unstable();
+    expected.reverse();
+    let expected: Vec<Uuid> = expected.into_iter().map(|(_, id)| id).collect();
+    let limit = 1 + world.dice.roll(400);
+    let (found, _) = page(view, &filter, Range::Forward { after: None, limit }).await;
+    assert_eq!(found, expected[..limit.min(expected.len())], "{filter:?}");
+    if expected.is_empty() {
+        return;
+    }
+    let nth = 1 + world.dice.roll(expected.len());
+    let (found, key) = page(
+        view,
+        &filter,
+        Range::Forward {
+            after: None,
+            limit: nth,
+        },
+    )
+    .await;
+    assert_eq!(found, expected[..nth], "{filter:?}");
+    let (found, _) = page(view, &filter, Range::Forward { after: key, limit }).await;
+    assert_eq!(
+        found,
+        expected[nth..expected.len().min(nth + limit)],
+        "after {nth}, {filter:?}"
+    );
+    let (found, _) = page(view, &filter, Range::Backward { before: key, limit }).await;
+    let end = nth - 1;
+    assert_eq!(
+        found,
+        expected[end.saturating_sub(limit)..end],
+        "before {nth}, {filter:?}"
+    );
+}
+
+/// Of the zones of lists with more than a few tickets, how many there are, how many tickets they have, and how many zones
+/// are no wider than they need to be.
+fn zones(path: &std::path::Path) -> (usize, usize, usize) {
+    let file = rusqlite::Connection::open(path).unwrap();
+    let mut read = file
+        .prepare(
+            "SELECT z.list, z.at, z.least, z.most, count(*), min(u.created), max(u.created) FROM zone z
+             JOIN by_updated u ON u.list = z.list AND z.at = (SELECT max(at) FROM zone WHERE list = u.list AND at <= u.at)
+             GROUP BY 1, 2",
+        )
+        .unwrap();
+    let number = |row: &rusqlite::Row<'_>, column| row.get::<_, i64>(column).unwrap();
+    let zones = read.query_map([], |row| {
+        let is_narrow = (number(row, 2), number(row, 3)) == (number(row, 5), number(row, 6));
+        Ok((usize::try_from(number(row, 4)).unwrap(), is_narrow))
+    });
+    let zones: Vec<(usize, bool)> = zones.unwrap().map(Result::unwrap).collect();
+    let tickets = zones.iter().map(|(tickets, _)| tickets).sum();
+    (
+        zones.len(),
+        tickets,
+        zones.iter().filter(|(_, is_narrow)| *is_narrow).count(),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_zone_that_is_passed_over_has_what_is_looked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("view.db");
+    let view = View::standalone(&path).unwrap();
+    let mut world = World::new();
+    for _ in 0..40 {
+        for _ in 0..=world.dice.roll(500) {
+            world.step();
+        }
+        view.apply(std::mem::take(&mut world.records), None).await.unwrap();
+        assert_eq!(view.recount().await.unwrap(), []);
+        for _ in 0..10 {
+            ask(&view, &mut world).await;
+        }
+    }
+    let (count, tickets, narrow) = zones(&path);
+    println!("{count} zones of {tickets} places, {narrow} of them narrow");
+    assert!(
+        count > 20 && (40..400).contains(&(tickets / count)),
+        "{count} zones of {tickets} places"
+    );
+    assert!(
+        narrow * 2 > count,
+        "{narrow} of {count} zones are as narrow as they can be"
+    );
+}
