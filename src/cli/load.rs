@@ -10,6 +10,7 @@ mod ledger;
 mod messages;
 mod plan;
 mod progress;
+mod queue;
 mod report;
 mod run;
 mod sender;
@@ -66,7 +67,8 @@ pub(super) struct LoadArguments {
     /// How many chats, where the scenario does not say it: 1 to 100,000.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     chats: u32,
-    /// How many sockets watch the tickets in the scenario dashboards: 0 to 10,000; 50 when absent.
+    /// How many sockets watch the tickets in the scenario dashboards, every second one as a queue: 0 to 10,000; 50 when
+    /// absent.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=10_000))]
     subscribers: Option<u32>,
     /// Allow a server that is not on this machine.

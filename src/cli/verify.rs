@@ -243,8 +243,8 @@ async fn check_tickets(view: &View, chat: &Chat, events: &[Arc<Event>], report: 
         ..TicketFilter::default()
     };
     let total = view.ticket_total(chat.workspace_id, filter).await?;
-    if total.tickets != u64::from(last) {
-        let text = format!("the view counts {} tickets of {last}", total.tickets);
+    if total.items != u64::from(last) {
+        let text = format!("the view counts {} tickets of {last}", total.items);
         report.differs(chat.id, &text)?;
     }
     Ok(())

@@ -15,9 +15,11 @@ use uuid::Uuid;
 use super::client::Key;
 use super::figures::locked;
 use super::finding::Findings;
+use super::queue::{FIRST, Kind, Queue};
 use super::sender::{Shared, due};
 use super::socket::Socket;
 use super::target::Target;
+use super::tickets::Recount;
 
 /// How often in a row a subscription may end without an item before its subscriber gives up: after half a minute, about.
 const ENDS_MAX: u32 = 40;
@@ -31,6 +33,10 @@ const EVENTS: &str = "subscription($after: Cursor) { item: events(types: [\"mess
 const TICKETS: &str = "subscription($channelIds: [UUID!], $after: Cursor) { \
     item: ticketChanged(filter: { channelIds: $channelIds }, after: $after) { \
     ... on TicketChange { cursor ticket { id version } event { type data } } ... on Gap { cursor reason } } }";
+const QUEUE: &str = "subscription($channelIds: [UUID!], $first: Int) { \
+    item: queue(filter: { channelIds: $channelIds }, orderBy: UPDATED_DESC, first: $first) { \
+    ... on QueueSnapshot { cursor tickets { id version } } \
+    ... on QueueChange { cursor kind index ticket { id version } } ... on Gap { cursor reason } } }";
 
 #[derive(Deserialize)]
 struct Payload<'a> {
@@ -46,7 +52,7 @@ struct Data<'a> {
     item: Item<'a>,
 }
 
-/// An event, a changed ticket, or a gap.
+/// An event, a changed ticket, a queue or what changed of it, or a gap.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Item<'a> {
@@ -59,6 +65,9 @@ struct Item<'a> {
     ticket: Option<Ticket>,
     #[serde(borrow)]
     event: Option<Event<'a>>,
+    tickets: Option<Vec<Ticket>>,
+    kind: Option<Kind>,
+    index: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -123,6 +132,7 @@ enum Watched {
         places: Arc<TicketPlaces>,
         dashboard: Mutex<Dashboard>,
     },
+    Queue(Mutex<Queue>),
 }
 
 /// One socket, and another one where it ends.
@@ -136,25 +146,29 @@ pub(super) struct Subscriber {
 }
 
 impl Subscriber {
-    /// Watches every message.
-    pub(super) fn of_events(shared: Arc<Shared>, start: Arc<OnceLock<Instant>>) -> Self {
+    fn new(shared: Arc<Shared>, start: Arc<OnceLock<Instant>>, watched: Watched) -> Self {
         Self {
             shared,
-            watched: Watched::Events,
+            watched,
             start,
             is_live: AtomicBool::new(false),
         }
     }
 
+    /// Watches every message.
+    pub(super) fn of_events(shared: Arc<Shared>, start: Arc<OnceLock<Instant>>) -> Self {
+        Self::new(shared, start, Watched::Events)
+    }
+
     /// Watches the tickets of the run's channel.
     pub(super) fn of_tickets(shared: Arc<Shared>, start: Arc<OnceLock<Instant>>, places: Arc<TicketPlaces>) -> Self {
         let dashboard = Mutex::default();
-        Self {
-            shared,
-            watched: Watched::Tickets { places, dashboard },
-            start,
-            is_live: AtomicBool::new(false),
-        }
+        Self::new(shared, start, Watched::Tickets { places, dashboard })
+    }
+
+    /// Watches the last changed tickets of the run's channel.
+    pub(super) fn of_queue(shared: Arc<Shared>, start: Arc<OnceLock<Instant>>) -> Self {
+        Self::new(shared, start, Watched::Queue(Mutex::default()))
     }
 
     /// Whether something came, and with it a cursor to go on from.
@@ -167,6 +181,8 @@ impl Subscriber {
         let (query, variables) = match self.watched {
             Watched::Events => (EVENTS, json!({ "after": after })),
             Watched::Tickets { .. } => (TICKETS, json!({ "after": after, "channelIds": [channel_id] })),
+            // begins with a snapshot, also where another one ended
+            Watched::Queue(_) => (QUEUE, json!({ "channelIds": [channel_id], "first": FIRST })),
         };
         Socket::subscribe(target, key, query, variables).await
     }
@@ -257,6 +273,15 @@ impl Subscriber {
                 changed(places, &mut locked(dashboard), ticket);
             }
             (Watched::Tickets { .. }, None) => {}
+            (Watched::Queue(queue), ticket) => {
+                let known = |ticket: &Ticket| (ticket.id, ticket.version);
+                let mut queue = locked(queue);
+                match (item.tickets, item.kind, ticket) {
+                    (Some(tickets), _, _) => queue.tickets = tickets.iter().map(known).collect(),
+                    (None, Some(kind), Some(ticket)) => queue.change(kind, known(ticket), item.index),
+                    (None, _, _) => queue.findings.note(|| "a queue came without tickets".into()),
+                }
+            }
         }
         Ok(item.cursor)
     }
@@ -279,33 +304,48 @@ impl Subscriber {
         match &self.watched {
             Watched::Events => self.shared.ledger.subscriber_failed(why),
             Watched::Tickets { dashboard, .. } => locked(dashboard).findings.note(why),
+            Watched::Queue(queue) => locked(queue).findings.note(why),
         }
     }
 
-    /// Whether it has every ticket as a query gives it.
-    pub(super) fn is_at(&self, versions: &[(Uuid, u32)]) -> bool {
-        let Watched::Tickets { places, dashboard } = &self.watched else {
-            return true;
-        };
-        let dashboard = locked(dashboard);
-        let mut all = versions.iter();
-        all.all(|(id, version)| dashboard.version(places.of(*id)) == *version)
+    /// Whether it has every ticket, or its queue, as a query gives it.
+    pub(super) fn is_at(&self, recount: &Recount) -> bool {
+        match &self.watched {
+            Watched::Events => true,
+            Watched::Tickets { places, dashboard } => {
+                let dashboard = locked(dashboard);
+                let mut all = recount.versions.iter();
+                all.all(|(id, version)| dashboard.version(places.of(*id)) == *version)
+            }
+            Watched::Queue(queue) => locked(queue).tickets == recount.queue,
+        }
     }
 
-    /// What went wrong, also that a ticket is not as a query gives it.
-    pub(super) fn findings(&self, versions: &[(Uuid, u32)]) -> Findings {
-        let Watched::Tickets { places, dashboard } = &self.watched else {
-            return Findings::default();
-        };
-        let dashboard = locked(dashboard);
-        let mut findings = dashboard.findings.clone();
-        for (id, version) in versions {
-            let last = dashboard.version(places.of(*id));
-            if last != *version {
-                findings.note(|| format!("ticket {id} is at version {version}, a subscriber's last is {last}"));
+    /// What went wrong, also that a ticket or the queue is not as a query gives it.
+    pub(super) fn findings(&self, recount: &Recount) -> Findings {
+        match &self.watched {
+            Watched::Events => Findings::default(),
+            Watched::Tickets { places, dashboard } => {
+                let dashboard = locked(dashboard);
+                let mut findings = dashboard.findings.clone();
+                for (id, version) in &recount.versions {
+                    let last = dashboard.version(places.of(*id));
+                    if last != *version {
+                        findings.note(|| format!("ticket {id} is at version {version}, a subscriber's last is {last}"));
+                    }
+                }
+                findings
+            }
+            Watched::Queue(queue) => {
+                let queue = locked(queue);
+                let mut findings = queue.findings.clone();
+                if queue.tickets != recount.queue {
+                    let (last, now) = (&queue.tickets, &recount.queue);
+                    findings.note(|| format!("the queue is {now:?}, a subscriber's is {last:?}"));
+                }
+                findings
             }
         }
-        findings
     }
 }
 
@@ -316,8 +356,12 @@ impl Dashboard {
     }
 }
 
+/// A ticket is made with version 1, every event of it raises that by one, and each comes as an item of its own: what is
+/// missed or repeated shows as a version other than the next. Only the first item of all may be of a ticket that was
+/// there before; the others are made once every subscriber is live.
 fn changed(places: &TicketPlaces, dashboard: &mut Dashboard, ticket: &Ticket) {
     let Ticket { id, version } = ticket;
+    let is_first = dashboard.versions.is_empty();
     let Some(place) = places.of(*id) else {
         dashboard
             .findings
@@ -329,7 +373,7 @@ fn changed(places: &TicketPlaces, dashboard: &mut Dashboard, ticket: &Ticket) {
     }
     if let Some(last) = dashboard.versions.get_mut(place) {
         let before = std::mem::replace(last, *version);
-        if before >= *version {
+        if !is_first && *version != before.saturating_add(1) {
             dashboard
                 .findings
                 .note(|| format!("ticket {id} came with version {version} after {before}"));
@@ -343,21 +387,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_ascend_by_ticket() {
-        let places = TicketPlaces::new(2);
-        let [first, second, third] = [1, 2, 3].map(Uuid::from_u128);
+    fn versions_rise_by_one_ticket_by_ticket() {
+        let places = TicketPlaces::new(3);
+        let [first, second, third, fourth] = [1, 2, 3, 4].map(Uuid::from_u128);
         let mut dashboard = Dashboard::default();
         let mut come = |id, version| {
             changed(&places, &mut dashboard, &Ticket { id, version });
             let found = std::mem::take(&mut dashboard.findings);
             Invariant::of("", found, String::new()).examples.pop()
         };
-        for (id, version) in [(first, 1), (second, 1), (first, 2), (second, 7)] {
+        // the first one was there before
+        for (id, version) in [(first, 4), (second, 1), (first, 5), (second, 2)] {
             assert_eq!(come(id, version), None);
         }
-        assert!(come(second, 7).unwrap().contains("version 7 after 7"));
-        assert!(come(first, 1).unwrap().contains("version 1 after 2"));
-        assert!(come(third, 1).unwrap().contains("more than one"));
+        assert!(come(second, 4).unwrap().contains("version 4 after 2"));
+        assert!(come(second, 4).unwrap().contains("version 4 after 4"));
+        assert!(come(first, 1).unwrap().contains("version 1 after 5"));
+        assert!(come(third, 2).unwrap().contains("version 2 after 0"));
+        assert!(come(fourth, 1).unwrap().contains("more than one"));
     }
 
     #[test]
@@ -369,6 +416,12 @@ mod tests {
         assert_eq!((item.cursor.as_str(), item.chat_seq), ("c", Some(3)));
         let data: EventData = serde_json::from_str(item.data.unwrap().get()).unwrap();
         assert_eq!(data.message.external_id.as_deref(), Some("abc-7"));
+        let change = r#"{"data":{"item":{"cursor":"c","kind":"LEAVE","index":null,
+            "ticket":{"id":"00000000-0000-0000-0000-000000000001","version":2}}}}"#;
+        let payload: Payload = serde_json::from_str(change).unwrap();
+        let item = payload.data.unwrap().item;
+        assert_eq!((item.kind, item.index), (Some(Kind::Leave), None));
+        assert_eq!(item.ticket.unwrap().version, 2);
         let gap = r#"{"data":{"item":{"cursor":"c","reason":"r"}}}"#;
         let payload: Payload = serde_json::from_str(gap).unwrap();
         assert_eq!(payload.data.unwrap().item.reason.as_deref(), Some("r"));
