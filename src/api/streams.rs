@@ -207,6 +207,7 @@ impl Streams {
             if is_over {
                 return;
             }
+            group.room().await;
         }
     }
 }

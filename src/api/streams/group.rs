@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout_at};
 
 use super::{Answer, Item, Kind};
 use crate::live::Place;
@@ -13,6 +15,10 @@ use crate::live::Place;
 const WAITING_MAX: usize = 256;
 /// The most bytes of them.
 const WAITING_MAX_BYTES: usize = 256 * 1_024;
+/// From so many quarters of either on, the next answers wait for members.
+const CROWDED_QUARTERS: usize = 3;
+/// How long.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// One execution and its members.
 #[derive(Debug)]
@@ -22,12 +28,16 @@ pub(super) struct Group {
     version: watch::Sender<u64>,
     deserted: Notify,
     asked: Notify,
+    /// It is not crowded any more.
+    eased: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
     kind: Option<Kind>,
     members: usize,
+    /// Those of them that have not taken what is gone.
+    lost: usize,
     /// Every answer after this entry is in `waiting`, or is still to come: the life of the logs, and the ordinal in it.
     covered_from: (u64, u64),
     waiting: VecDeque<Waiting>,
@@ -78,6 +88,7 @@ impl State {
 
     fn pop(&mut self) {
         if let Some(gone) = self.waiting.pop_front() {
+            self.lost = self.lost.max(gone.untaken);
             self.first = self.first.saturating_add(1);
             self.bytes = self.bytes.saturating_sub(gone.bytes());
             if let Some(place) = &gone.place {
@@ -86,9 +97,17 @@ impl State {
         }
     }
 
-    /// Lets go of what all have taken, and of the oldest where there is too much.
+    /// Whether somebody who is not lost has taken none of so much that the next answers should wait.
+    fn is_crowded(&self) -> bool {
+        let is_much = |has: usize, max: usize| has.saturating_mul(4) >= max.saturating_mul(CROWDED_QUARTERS);
+        self.waiting.front().is_some_and(|front| front.untaken > self.lost)
+            && self.waiting.len() > 1
+            && (is_much(self.waiting.len(), WAITING_MAX) || is_much(self.bytes, WAITING_MAX_BYTES))
+    }
+
+    /// Lets go of what all have taken who are not lost, and of the oldest where there is too much.
     fn trim(&mut self) {
-        while self.waiting.front().is_some_and(|front| front.untaken == 0)
+        while self.waiting.front().is_some_and(|front| front.untaken <= self.lost)
             || self.waiting.len() > WAITING_MAX
             || (self.bytes > WAITING_MAX_BYTES && self.waiting.len() > 1)
         {
@@ -109,6 +128,7 @@ impl Default for Group {
             version: watch::channel(0).0,
             deserted: Notify::new(),
             asked: Notify::new(),
+            eased: Notify::new(),
         }
     }
 }
@@ -159,6 +179,21 @@ impl Group {
         }
         drop(state);
         self.wake();
+    }
+
+    /// Waits for members that have much to take, but not for long: a burst comes faster than they have their turns. Who has
+    /// not taken the oldest by then reads by itself.
+    pub(super) async fn room(&self) {
+        let deadline = Instant::now().checked_add(PATIENCE).unwrap_or_else(Instant::now);
+        while self.state.lock().is_crowded() {
+            if timeout_at(deadline, self.eased.notified()).await.is_err() {
+                let mut state = self.state.lock();
+                while state.is_crowded() {
+                    state.pop();
+                }
+                return;
+            }
+        }
     }
 
     /// No more answers follow.
@@ -295,8 +330,16 @@ impl Member {
     fn look(&mut self, past: &Place) -> Look {
         let group = Arc::clone(&self.group);
         let mut state = group.state.lock();
-        let kind = state.kind;
-        match kind {
+        let was_crowded = state.is_crowded();
+        let look = self.look_at(&mut state, past);
+        if was_crowded && !state.is_crowded() {
+            group.eased.notify_one();
+        }
+        look
+    }
+
+    fn look_at(&mut self, state: &mut State, past: &Place) -> Look {
+        match state.kind {
             Some(Kind::Newest) => {
                 if let Some((answer, _)) = &state.newest
                     && !self.newest_taken.as_ref().is_some_and(|taken| taken.is_same(answer))
@@ -310,11 +353,11 @@ impl Member {
                 return match &state.newest {
                     Some((answer, number)) if *number == next => {
                         let answer = answer.clone();
-                        self.pass(&mut state, next);
+                        self.pass(state, next);
                         self.has_state = true;
                         Look::Taken(Taken::Answer(answer, None))
                     }
-                    _ if state.is_over => Look::Taken(end(&state)),
+                    _ if state.is_over => Look::Taken(end(state)),
                     _ => Look::Ask,
                 };
             }
@@ -341,13 +384,16 @@ impl Member {
             state.trim();
         }
         if state.is_over {
-            return Look::Taken(end(&state));
+            return Look::Taken(end(state));
         }
         Look::Wait
     }
 
     /// Leaves out what comes before a number.
     fn pass(&mut self, state: &mut State, to: u64) {
+        if self.next < state.first {
+            state.lost = state.lost.saturating_sub(1);
+        }
         for number in self.next.max(state.first)..to {
             if let Some(waiting) = state.at(number) {
                 waiting.untaken = waiting.untaken.saturating_sub(1);
@@ -372,9 +418,61 @@ impl Drop for Member {
         let next = state.next();
         self.pass(&mut state, next);
         state.members = state.members.saturating_sub(1);
+        group.eased.notify_one();
         if state.members == 0 {
             drop(state);
             group.deserted.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ordinal: u64) -> Place {
+        Place {
+            ordinal,
+            ..Place::default()
+        }
+    }
+
+    /// Takes all that follows; up to where nothing was missed.
+    async fn read(mut member: Member, all: u64) -> u64 {
+        let mut past = at(0);
+        while past.ordinal < all
+            && let Taken::Answer(_, Some(place)) = member.next(&past).await
+            && place.ordinal.checked_sub(past.ordinal) == Some(1)
+        {
+            past = place;
+        }
+        past.ordinal
+    }
+
+    #[tokio::test]
+    async fn a_burst_waits_for_who_reads_and_lets_go_of_who_does_not() {
+        const ALL: u64 = 2_000;
+        let group = Arc::new(Group::default());
+        group.open(Kind::Log, Some(&at(0)));
+        let mut silent = Arc::clone(&group).join();
+        let readers = (0..20).map(|_| read(Arc::clone(&group).join(), ALL));
+        let readers = futures_util::future::join_all(readers);
+        let gives = async {
+            for ordinal in 1..=ALL {
+                group.give(Answer::Payload("{}".into()), Some(Item::Entry(at(ordinal))));
+                group.room().await;
+            }
+        };
+        let ((), read) = tokio::join!(gives, readers);
+        assert_eq!(read, [ALL; 20]);
+        let held = |what: &str| {
+            let state = group.state.lock();
+            assert!(state.waiting.is_empty() && state.bytes == 0, "{what}");
+            (state.members, state.lost)
+        };
+        assert_eq!(held("nobody waits for the lost"), (1, 1));
+        assert!(matches!(silent.next(&at(0)).await, Taken::Behind));
+        drop(silent);
+        assert_eq!(held("nobody is there"), (0, 0));
     }
 }
