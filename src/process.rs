@@ -6,6 +6,7 @@
 
 mod assigner;
 mod key_use;
+mod others;
 mod timers;
 
 pub use self::key_use::{KeyUses, ToldUses, key_uses};
@@ -39,7 +40,7 @@ impl Processes {
     /// Runs until `stop`.
     pub async fn run(&self, stop: CancellationToken) {
         let assigner = assigner::Assigner::new(self.clone());
-        tokio::join!(timers::run(self, &stop), assigner.run(&stop));
+        tokio::join!(timers::run(self, &stop), assigner.run(&stop), others::run(self, &stop));
     }
 }
 

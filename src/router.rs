@@ -18,8 +18,8 @@ use crate::actor::{Answer, CommandError, Rules, Served};
 use crate::clock::Clock;
 use crate::domain::command::Wish;
 use crate::domain::{
-    Aggregate, Chat, ChatCommand, Contact, ContactCommand, Desk, DeskCommand, Post, PostCommand, Rejection, Rulebook,
-    Workspace, WorkspaceCommand, id,
+    Aggregate, Chat, ChatCommand, Contact, ContactCommand, Desk, DeskCommand, Event, Post, PostCommand, Rejection,
+    Rulebook, Scope, Workspace, WorkspaceCommand, id,
 };
 use crate::live::Live;
 use crate::store::Store;
@@ -313,6 +313,25 @@ impl Router {
         shared.contacts.passivate_idle();
         shared.posts.passivate_idle();
         shared.desks.passivate_idle();
+    }
+
+    /// Takes note of an event in the log: whatever this node remembers from before it is let go.
+    pub fn note(&self, event: &Event) {
+        let (shared, id, version) = (&self.shared, event.aggregate_id, event.version);
+        match event.body.scope() {
+            Scope::Chat => shared.chats.passivate_older(id, version),
+            Scope::Workspace => shared.workspaces.passivate_older(id, version),
+            Scope::Contact => shared.contacts.passivate_older(id, version),
+            Scope::Post => shared.posts.passivate_older(id, version),
+            Scope::Desk => shared.desks.passivate_older(id, version),
+        }
+    }
+
+    /// Forgets how far it has acknowledged commands: the logs began a new life, in which positions mean nothing.
+    pub fn forget_acknowledged(&self) {
+        for position in self.shared.acknowledged.iter() {
+            position.store(0, Ordering::Release);
+        }
     }
 
     /// How many chats are in memory.

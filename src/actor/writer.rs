@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -52,6 +53,8 @@ pub struct WriterArguments<A: Served, T> {
     pub rules: Arc<dyn Rules<A>>,
     /// The time.
     pub clock: Clock,
+    /// The version that is in memory, for others to see.
+    pub version: Arc<AtomicU64>,
 }
 
 /// The actor of one aggregate.
@@ -101,6 +104,8 @@ impl<A: Served, T: Send + Sync + 'static> Actor for Writer<A, T> {
             if Box::pin(state.process(batch)).await.is_err() {
                 return Err(InDoubt.into());
             }
+            let version = state.state.as_ref().map_or(0, |state| state.version());
+            state.arguments.version.store(version, Ordering::Release);
         }
         Ok(())
     }

@@ -28,6 +28,7 @@ struct Resident<A: Served> {
     actor: ActorRef<Wake>,
     inbox: Arc<Queue<A>>,
     used_at: AtomicU64,
+    version: Arc<AtomicU64>,
 }
 
 type Residents<A> = DashMap<Uuid, Arc<Resident<A>>>;
@@ -167,12 +168,14 @@ impl<A: Served> Directory<A> {
 
     fn spawn(&self, id: Uuid, now: Millis) -> Result<Resident<A>, RouterError> {
         let inbox = Arc::new(Inbox::new(self.waiting_max));
+        let version = Arc::default();
         let arguments = WriterArguments {
             id,
             inbox: Arc::clone(&inbox),
             store: Arc::clone(&self.store),
             rules: Arc::clone(&self.rules),
             clock: self.clock.clone(),
+            version: Arc::clone(&version),
         };
         let cell = self.supervisor.get_cell();
         let (actor, _) = ractor::ActorRuntime::spawn_linked_instant(None, Writer::default(), arguments, cell)
@@ -181,7 +184,19 @@ impl<A: Served> Directory<A> {
             actor,
             inbox,
             used_at: AtomicU64::new(now),
+            version,
         })
+    }
+
+    /// Lets go what another writer has taken further, so that the next command finds what is there now. Who is at work finds
+    /// out by itself.
+    pub(super) fn passivate_older(&self, id: Uuid, version: u64) {
+        let found = self.residents.get(&id).map(|found| Arc::clone(&found));
+        if let Some(resident) = found
+            && resident.version.load(Ordering::Acquire) < version
+        {
+            self.passivate(id, &resident);
+        }
     }
 
     fn passivate(&self, id: Uuid, resident: &Arc<Resident<A>>) -> bool {

@@ -1,6 +1,7 @@
 //! Order and exactly-once, under concurrency, on one process and on two.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -291,4 +292,31 @@ async fn lost_answers_of_the_store_are_settled_and_nobody_notices() {
     }
     assert_eq!(messages, 200);
     node.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_node_has_changed_leaves_the_memory() {
+    let redis = Redis::start();
+    let (one, two) = (TestApp::on_redis(&redis).await, TestApp::on_redis(&redis).await);
+    let channel = one.client().channel().await;
+    let resident = |app: &TestApp| app.node.services.router.resident_chats();
+    for round in 0..3 {
+        for message in 0..3 {
+            one.client()
+                .say(&channel, "ada", &format!("{round}-{message}"), "hello")
+                .await;
+        }
+        one.node.services.live.catch_up(Duration::from_secs(10)).await.unwrap();
+        // what it wrote itself it knows
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(resident(&one), 1);
+        two.client()
+            .say(&channel, "ada", &format!("{round}-other"), "hello")
+            .await;
+        crate::support::eventually("nothing old in memory", || async {
+            (resident(&one) == 0).then_some(())
+        })
+        .await;
+        assert_eq!(resident(&two), 1);
+    }
 }
