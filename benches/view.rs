@@ -254,6 +254,41 @@ fn filters() -> Vec<(&'static str, TicketFilter)> {
             },
         ),
         (
+            // those of the middle tenth, by both bounds
+            "created between",
+            TicketFilter {
+                created_after: Some(NOW + TIMES / 2),
+                created_before: Some(NOW + TIMES / 2 + TIMES / 10),
+                ..none()
+            },
+        ),
+        (
+            // one below what is read and sorted: the dearest of these
+            "created rarely",
+            TicketFilter {
+                created_before: Some(NOW + TIMES / 1_500),
+                ..none()
+            },
+        ),
+        (
+            "chatIds",
+            TicketFilter {
+                chat_ids: vec![id::chat(
+                    id::first_workspace(),
+                    known("channel", spread(7, 6)),
+                    &support::owner(7),
+                )],
+                ..none()
+            },
+        ),
+        (
+            "removed too",
+            TicketFilter {
+                include_removed: true,
+                ..none()
+            },
+        ),
+        (
             "created never",
             TicketFilter {
                 created_after: Some(NOW + TIMES),

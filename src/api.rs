@@ -46,6 +46,7 @@ use self::graphql::SwitchboardSchema;
 use self::graphql_request::Prepared;
 use self::services::Services;
 use self::streams::Answer;
+use crate::live::Built;
 
 /// The bounds of requests; `config/default.toml` describes them.
 #[derive(Clone, Debug, Deserialize)]
@@ -170,9 +171,11 @@ pub fn app(state: ApiState) -> Router {
 
 /// 200 once this node's view answers, 503 while it is being built.
 async fn ready(State(state): State<ApiState>) -> impl IntoResponse {
-    if state.services.live.applied().ready {
-        (StatusCode::OK, "ready\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the view is being built\n")
+    let applied = state.services.live.applied();
+    if applied.ready {
+        return (StatusCode::OK, "ready\n".to_owned());
     }
+    let Built { records, of } = applied.built;
+    let answer = format!("the view is being built: {records} of {of} records\n");
+    (StatusCode::SERVICE_UNAVAILABLE, answer)
 }

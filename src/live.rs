@@ -47,6 +47,17 @@ pub struct Applied {
     pub floor: Heads,
     /// The view answers; otherwise it is being built.
     pub ready: bool,
+    /// How far the building is, or was.
+    pub built: Built,
+}
+
+/// How much of the view was built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Built {
+    /// Records taken in.
+    pub records: u64,
+    /// Of about so many.
+    pub of: u64,
 }
 
 /// An entry, and how far each log had come right after it.

@@ -16,6 +16,7 @@ mod schema;
 pub mod search;
 mod stats;
 mod tickets;
+mod totals;
 mod writer;
 
 pub use chats::ChatFilter;
@@ -24,9 +25,9 @@ pub use queue::{QueueQuestion, QueueState};
 pub use read::{ChatRow, EventRow, MessageRow, Reaction, TicketRow};
 pub use stats::{QueueStats, StatsFilter};
 pub use tickets::{
-    DetailedTicket, FILTER_VALUES_MAX, NumberedPage, SKIP_MAX, TicketFilter, TicketOrder, Total, Whereabouts,
-    waiting_key,
+    DetailedTicket, FILTER_VALUES_MAX, NumberedPage, SKIP_MAX, TicketFilter, TicketOrder, Whereabouts, waiting_key,
 };
+pub use totals::Total;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -23,6 +23,7 @@ pub mod scalar;
 pub mod setting;
 pub mod subscription;
 pub mod ticket;
+pub mod total;
 pub mod webhook;
 
 pub use mutation::Mutation;

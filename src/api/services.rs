@@ -54,17 +54,23 @@ pub(crate) fn new_id() -> Result<Uuid, ApiError> {
 
 impl Services {
     /// The view with everything in it that this node has acknowledged.
-    pub(crate) async fn view(&self) -> &View {
+    pub(crate) async fn view(&self) -> Result<&View, ApiError> {
         let view = self.live.view();
         if !view.is_embedded() {
             let wait = Duration::from_millis(OWN_WRITES_WAIT_MS);
+            if tokio::time::timeout(wait, self.live.ready()).await.is_err() {
+                return Err(ApiError::new(
+                    "UNAVAILABLE",
+                    "the view is being built: ask later, or another node",
+                ));
+            }
             for (partition, position) in (0_u16..).zip(self.router.acknowledged()) {
                 if position > 0 && !self.live.wait_for(partition, position, wait).await {
                     break;
                 }
             }
         }
-        view
+        Ok(view)
     }
 
     /// Waits until everything that the store holds now can be read here: what is not found then is not there.
@@ -127,7 +133,7 @@ impl Services {
     }
 
     async fn any_ticket(&self, workspace: Uuid, ticket_id: Uuid) -> Result<Option<TicketRow>, ApiError> {
-        let found = self.view().await;
+        let found = self.view().await?;
         let found = found.tickets_by_id(workspace, vec![ticket_id]).await?;
         if let Some(row) = found.into_iter().next() {
             return Ok(Some(row));
@@ -142,7 +148,7 @@ impl Services {
 
     /// A chat of the workspace that the key may know of.
     async fn find_chat(&self, principal: &Principal, chat_id: Uuid) -> Result<Option<ChatRow>, ApiError> {
-        let (workspace, view) = (principal.workspace_id, self.view().await);
+        let (workspace, view) = (principal.workspace_id, self.view().await?);
         let mut found = view.chats(workspace, vec![chat_id]).await?;
         if found.is_empty() && !view.is_embedded() {
             self.catch_up().await?;
@@ -164,13 +170,13 @@ impl Services {
     /// What the key may know of the contact that stands for this one, as far as this node has read.
     pub(crate) async fn contact(&self, principal: &Principal, id: Uuid) -> Result<Option<ContactRow>, ApiError> {
         let channels = principal.channels().map(<[Uuid]>::to_vec);
-        let found = self.view().await.contact(principal.workspace_id, id, channels).await?;
+        let found = self.view().await?.contact(principal.workspace_id, id, channels).await?;
         Ok(found.and_then(|contact| principal.glimpse(contact)))
     }
 
     /// A comment or review that the key may know of, as far as this node has read.
     pub(crate) async fn post(&self, principal: &Principal, id: Uuid) -> Result<Option<PostRow>, ApiError> {
-        let found = self.view().await.post(principal.workspace_id, id).await?;
+        let found = self.view().await?.post(principal.workspace_id, id).await?;
         let is_seen = |post: &PostRow| post.body.as_ref().is_some_and(|body| principal.sees(body.channel_id));
         Ok(found.filter(is_seen))
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Applied, LiveError, Published, RING_MAX, Settings, Shared};
+use super::{Applied, Built, LiveError, Published, RING_MAX, Settings, Shared};
 use crate::domain::Scope;
 use crate::store::{Followed, Heads, Record, Store, StoreError};
 use crate::view::{Entry, View};
@@ -32,6 +32,7 @@ pub(super) async fn open(store: &dyn Store, view: &View) -> Result<Applied, Live
             heads,
             floor,
             ready: true,
+            built: Built::default(),
         });
     }
     let followed = view
@@ -48,6 +49,7 @@ pub(super) async fn open(store: &dyn Store, view: &View) -> Result<Applied, Live
         return Ok(Applied {
             ordinal: 0,
             ready: heads == none,
+            built: built(&none, &heads),
             heads: none.clone(),
             floor: none,
         });
@@ -55,6 +57,7 @@ pub(super) async fn open(store: &dyn Store, view: &View) -> Result<Applied, Live
     Ok(Applied {
         ordinal: view.last_ordinal().await?,
         ready: known == heads,
+        built: built(&known, &heads),
         heads: known,
         floor,
     })
@@ -103,16 +106,40 @@ async fn step(shared: &Shared, target: &mut Option<Heads>) -> Result<(), LiveErr
             rebuild(shared).await?;
         }
     }
-    let there = |target: &Heads| {
-        let applied = shared.applied.borrow();
-        let mut pairs = applied.heads.positions.iter().zip(&target.positions);
-        pairs.all(|(applied, target)| applied >= target)
-    };
-    if target.as_ref().is_some_and(there) {
+    let Some(aim) = target else { return Ok(()) };
+    let heads = shared.applied.borrow().heads.clone();
+    let mut pairs = heads.positions.iter().zip(&aim.positions);
+    if pairs.all(|(head, aim)| head >= aim) {
         *target = None;
+        tracing::info!("the view is up to date");
         shared.applied.send_modify(|applied| applied.ready = true);
+        return Ok(());
     }
+    let now = built(&heads, aim);
+    tell(shared, |built| *built = now);
     Ok(())
+}
+
+fn built(heads: &Heads, aim: &Heads) -> Built {
+    let pairs = heads.positions.iter().zip(&aim.positions);
+    Built {
+        records: pairs.map(|(head, aim)| head.min(aim)).sum(),
+        of: aim.positions.iter().sum(),
+    }
+}
+
+/// Says how far the building of the view is.
+fn tell(shared: &Shared, change: impl FnOnce(&mut Built)) {
+    shared.applied.send_if_modified(|applied| {
+        let before = applied.built;
+        change(&mut applied.built);
+        let Built { records, of } = applied.built;
+        let tenths = |built: Built| built.records.saturating_mul(10).checked_div(built.of);
+        if tenths(before) != tenths(applied.built) {
+            tracing::info!(live.records = records, live.of = of, "building the view");
+        }
+        false
+    });
 }
 
 async fn take_in(shared: &Shared, applied: Applied, records: Vec<Record>) -> Result<(), LiveError> {
@@ -193,15 +220,16 @@ async fn rebuild(shared: &Shared) -> Result<(), LiveError> {
     shared.applied.send_modify(|applied| applied.ready = false);
     let before = shared.applied.borrow().heads.clone();
     if !shared.view.is_embedded() {
-        let fresh = before.epoch != target.epoch;
-        for (partition, since) in (0_u16..).zip(&before.positions) {
-            let since = if fresh { 0 } else { *since };
+        let since = if before.epoch == target.epoch {
+            before.positions
+        } else {
+            vec![0; before.positions.len()]
+        };
+        let pairs = target.positions.iter().zip(&since);
+        let of = pairs.map(|(head, since)| head.saturating_sub(*since)).sum();
+        tell(shared, |built| *built = Built { records: 0, of });
+        for (partition, since) in (0_u16..).zip(since) {
             rebuild_partition(shared, partition, since).await?;
-            tracing::info!(
-                live.partition = partition,
-                live.partitions = target.positions.len(),
-                "view built"
-            );
         }
         target = pass_histories(shared, target).await?;
         shared.view.set_floor(target.clone()).await?;
@@ -215,6 +243,7 @@ async fn rebuild(shared: &Shared) -> Result<(), LiveError> {
             heads: target.clone(),
             floor: target.clone(),
             ready: true,
+            built: Built::default(),
         };
     });
     shared.hub.begin_anew(ordinal, target);
@@ -251,8 +280,11 @@ async fn rebuild_partition(shared: &Shared, partition: u16, since: u64) -> Resul
                 let records = shared.store.history(id, after, HISTORY_PAGE).await?;
                 let Some(last) = records.last() else { break };
                 after = last.event.seq;
+                let more = records.iter().filter(|record| record.position > since).count();
+                let more = u64::try_from(more).unwrap_or(u64::MAX);
                 // records that the view has are passed over by their sequence number
                 shared.view.apply(records, None).await?;
+                tell(shared, |built| built.records = built.records.saturating_add(more));
             }
         }
         token = page.next;

@@ -3,18 +3,18 @@
 //! A page is merged from the lists that hold what is wanted, so that it costs what it returns. Where a filter names
 //! several things, the lists of the one with the fewest tickets are read, and each ticket looked for in those of the others.
 
-mod zone;
-
-use rusqlite::{Connection, Row, params, params_from_iter};
+use rusqlite::{Connection, Row, ToSql, params, params_from_iter};
 use uuid::Uuid;
 
-use self::zone::Stretch;
 use super::condition::{Where, blob};
 use super::read::all;
 use crate::sqlite::ReadError;
 
 /// How many places are read at once, at first and at most.
 const BLOCK: (usize, usize) = (8, 256);
+
+/// An era is two to the power of so many milliseconds.
+const ERA_BITS: u32 = 31;
 
 /// What a list is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub(super) fn none() -> Vec<u8> {
 #[derive(Clone, Debug)]
 pub(super) struct List {
     pub(super) id: i64,
+    /// What it is of.
+    pub(super) value: Vec<u8>,
     pub(super) reason: String,
     pub(super) priority: String,
     pub(super) removed: bool,
@@ -64,7 +66,7 @@ impl List {
     }
 }
 
-/// The lists of any of these values.
+/// The lists of any of these values; of all where there are none.
 pub(super) fn lists(
     connection: &Connection,
     workspace: Uuid,
@@ -77,16 +79,17 @@ pub(super) fn lists(
     );
     let wanted = wanted.any("value", values.iter().map(|value| blob(value)).collect());
     let sql = format!(
-        "SELECT id, reason, priority, removed, tickets FROM list WHERE {} AND tickets > 0",
+        "SELECT id, value, reason, priority, removed, tickets FROM list WHERE {} AND tickets > 0",
         wanted.sql
     );
     all(connection, &sql, params_from_iter(wanted.values), |row: &Row<'_>| {
         Ok(List {
             id: row.get(0)?,
-            reason: row.get(1)?,
-            priority: row.get(2)?,
-            removed: row.get(3)?,
-            tickets: row.get::<_, i64>(4)?.unsigned_abs(),
+            value: row.get(1)?,
+            reason: row.get(2)?,
+            priority: row.get(3)?,
+            removed: row.get(4)?,
+            tickets: row.get::<_, i64>(5)?.unsigned_abs(),
             others: Vec::new(),
         })
     })
@@ -108,25 +111,20 @@ impl Key {
             Self::Waiting => "by_waiting",
         }
     }
-
-    /// What follows a place, up to a key. One bound a side: of two, SQLite might begin at the wrong one.
-    fn select(self, ascending: bool) -> String {
-        let table = self.table();
-        let (follows, stops, direction) = if ascending {
-            (">", "<", "ASC")
-        } else {
-            ("<", ">", "DESC")
-        };
-        format!(
-            "SELECT at, ticket FROM {table}
-             WHERE list = ?1 AND (at, ticket) {follows} (?2, ?3) AND at {stops} ?4 AND created > ?5 AND created < ?6
-             ORDER BY at {direction}, ticket {direction} LIMIT ?7"
-        )
-    }
 }
 
 /// A ticket's place: what it is ordered by, and its id.
 pub(super) type Place = (i64, [u8; 16]);
+
+/// The eras from one time to another, one bit for each. An era is about 25 days; after 64 of them their bits come again.
+pub(super) fn eras(from: i64, to: i64) -> i64 {
+    let (first, last) = (from >> ERA_BITS, to >> ERA_BITS);
+    if last.saturating_sub(first) >= 63 {
+        return -1;
+    }
+    let bits = (first..=last).map(|era| 1_u64.rotate_left(u32::try_from(era & 63).unwrap_or(0)));
+    bits.fold(0, |all, bit| all | bit).cast_signed()
+}
 
 /// Which part of a list is wanted. Every bound is outside of it.
 #[derive(Clone, Copy, Debug)]
@@ -154,9 +152,37 @@ impl Part {
         if self.ascending { self.at.1 } else { self.at.0 }
     }
 
-    /// Whether it is worth while to ask in which zones there may be something.
+    /// Whether zones are passed over that have nothing of the wanted times.
     fn has_zones(&self) -> bool {
         self.key == Key::Updated && self.created != (i64::MIN, i64::MAX)
+    }
+
+    /// What follows a place, up to a key. One bound a side: of two, SQLite might begin at the wrong one.
+    fn select(&self) -> String {
+        let (follows, stops, direction) = if self.ascending {
+            (">", "<", "ASC")
+        } else {
+            ("<", ">", "DESC")
+        };
+        let table = self.key.table();
+        if !self.has_zones() {
+            return format!(
+                "SELECT at, ticket FROM {table}
+                 WHERE list = ?1 AND (at, ticket) {follows} (?2, ?3) AND at {stops} ?4 AND created > ?5 AND created < ?6
+                 ORDER BY at {direction}, ticket {direction} LIMIT ?7"
+            );
+        }
+        let (first, last) = if self.ascending { ("?2", "?4") } else { ("?4", "?2") };
+        format!(
+            "SELECT u.at, u.ticket FROM zone z CROSS JOIN {table} u
+             WHERE z.list = ?1 AND z.least < ?6 AND z.most > ?5 AND z.eras & ?8 <> 0 AND z.at <= {last}
+               AND z.at >= coalesce((SELECT max(at) FROM zone WHERE list = ?1 AND at <= {first}), {first})
+               AND u.list = ?1 AND u.at >= z.at
+               AND u.at < coalesce((SELECT min(at) FROM zone n WHERE n.list = ?1 AND n.at > z.at), {max})
+               AND (+u.at, +u.ticket) {follows} (?2, ?3) AND +u.at {stops} ?4 AND u.created > ?5 AND u.created < ?6
+             ORDER BY z.at {direction}, u.at {direction}, u.ticket {direction} LIMIT ?7",
+            max = i64::MAX
+        )
     }
 }
 
@@ -174,10 +200,9 @@ struct Arm<'a> {
     list: &'a List,
     /// The next ones, the nearest last.
     block: Vec<Place>,
+    /// After which the next block begins.
+    after: Place,
     size: usize,
-    /// What is being read, with the place after which the next block begins.
-    stretch: Stretch,
-    /// All of it has been read.
     is_done: bool,
 }
 
@@ -198,19 +223,15 @@ impl<'a> Merge<'a> {
         let arms = lists.map(|list| Arm {
             list,
             block: Vec::new(),
+            after,
             size: BLOCK.0,
-            stretch: if part.has_zones() {
-                Stretch::to_be_found(after)
-            } else {
-                Stretch::whole(&part, after)
-            },
-            is_done: part.has_zones(),
+            is_done: false,
         });
         let table = part.key.table();
         Self {
             connection,
             part,
-            sql: part.key.select(part.ascending),
+            sql: part.select(),
             probe: format!("SELECT 1 FROM {table} WHERE list = ?1 AND at = ?2 AND ticket = ?3"),
             arms: arms.collect(),
             last: None,
@@ -263,33 +284,23 @@ impl<'a> Merge<'a> {
 
 impl Arm<'_> {
     fn fill(&mut self, connection: &Connection, sql: &str, part: &Part) -> Result<(), ReadError> {
-        while self.block.is_empty() {
-            if self.is_done {
-                let Some(rest) = self.stretch.rest else {
-                    return Ok(());
-                };
-                let Some(next) = Stretch::next(connection, self.list.id, part, rest)? else {
-                    self.stretch.rest = None;
-                    return Ok(());
-                };
-                (self.stretch, self.is_done) = (next, false);
-            }
-            self.read(connection, sql, part)?;
+        if !self.block.is_empty() || self.is_done {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    /// Reads the next block.
-    fn read(&mut self, connection: &Connection, sql: &str, part: &Part) -> Result<(), ReadError> {
         let mut statement = connection.prepare_cached(sql)?;
         let limit = i64::try_from(self.size).unwrap_or(i64::MAX);
-        let ((at, ticket), stop) = (self.stretch.after, self.stretch.stop);
-        let values = params![self.list.id, at, ticket, stop, part.created.0, part.created.1, limit];
-        let found = statement.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (at, ticket) = self.after;
+        let (later, earlier) = part.created;
+        let (stop, eras) = (part.stop(), eras(later, earlier));
+        let mut values: Vec<&dyn ToSql> = vec![&self.list.id, &at, &ticket, &stop, &later, &earlier, &limit];
+        if part.has_zones() {
+            values.push(&eras);
+        }
+        let found = statement.query_map(values.as_slice(), |row| Ok((row.get(0)?, row.get(1)?)))?;
         self.block = found.collect::<rusqlite::Result<Vec<Place>>>()?;
         self.is_done = self.block.len() < self.size;
         self.size = self.size.saturating_mul(2).min(BLOCK.1);
-        self.stretch.after = self.block.last().copied().unwrap_or(self.stretch.after);
+        self.after = self.block.last().copied().unwrap_or(self.after);
         self.block.reverse();
         Ok(())
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 pub const PAGE_MAX: usize = 100;
 /// The items of a page when nobody says.
 pub const PAGE_DEFAULT: usize = 20;
-/// Where a total is not kept, so many tickets are looked at.
+/// Where a total is not kept, so many items are looked at.
 pub const TOTAL_MAX: u64 = 10_000;
 
 /// Which way to read from where.

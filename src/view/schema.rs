@@ -25,7 +25,7 @@ CREATE INDEX ticket_waiting ON ticket (workspace, opened_at, id)
   WHERE assignee IS NULL AND status <> 'INACTIVE';
 CREATE INDEX ticket_held ON ticket (workspace, assignee)
   WHERE assignee IS NOT NULL AND status <> 'INACTIVE';
-CREATE INDEX ticket_new ON ticket (workspace, channel, team, opened_at)
+CREATE INDEX ticket_new ON ticket (workspace, channel, team, assignee, opened_at)
   WHERE status = 'NEW' AND removed = 0;
 CREATE UNIQUE INDEX ticket_chat ON ticket (chat, number);
 CREATE TABLE list (
@@ -35,7 +35,8 @@ CREATE UNIQUE INDEX list_key ON list (workspace, dimension, value, removed, reas
 CREATE TABLE by_updated (
   list INTEGER, at INTEGER, ticket BLOB, created INTEGER NOT NULL, PRIMARY KEY (list, at, ticket)) WITHOUT ROWID;
 CREATE TABLE zone (
-  list INTEGER, at INTEGER, least INTEGER NOT NULL, most INTEGER NOT NULL, PRIMARY KEY (list, at)) WITHOUT ROWID;
+  list INTEGER, at INTEGER, least INTEGER NOT NULL, most INTEGER NOT NULL, eras INTEGER NOT NULL,
+  PRIMARY KEY (list, at)) WITHOUT ROWID;
 CREATE TABLE by_created (
   list INTEGER, at INTEGER, ticket BLOB, created INTEGER NOT NULL, PRIMARY KEY (list, at, ticket)) WITHOUT ROWID;
 CREATE TABLE by_waiting (
@@ -95,7 +96,7 @@ pub(super) mod kind {
 }
 
 /// How the tables are laid out; those of another layout are built again.
-pub(super) const LAYOUT: u32 = 8;
+pub(super) const LAYOUT: u32 = 9;
 
 /// Every table of the view, in whichever file a layout has it.
 const NAMES: [&str; 17] = [

@@ -8,7 +8,6 @@ use uuid::Uuid;
 
 use super::apply::workspace_word;
 use super::read::{all, bytes};
-use super::tickets::{CANDIDATE, Candidate, candidate};
 use crate::sqlite::ReadError;
 
 /// The most words of a search; the others are not looked at.
@@ -25,6 +24,8 @@ const PREFIX_MIN_CHARS: usize = 3;
 pub(super) struct Hits {
     chats: HashSet<Uuid>,
     tickets: HashMap<Uuid, HashSet<u32>>,
+    /// There may be others.
+    pub(super) is_cut: bool,
 }
 
 impl Hits {
@@ -32,7 +33,7 @@ impl Hits {
     pub(super) fn of_chats(ids: &[Uuid]) -> Self {
         Self {
             chats: ids.iter().copied().collect(),
-            tickets: HashMap::new(),
+            ..Self::default()
         }
     }
 
@@ -41,6 +42,7 @@ impl Hits {
         let mut both = Self {
             chats: self.chats.intersection(&other.chats).copied().collect(),
             tickets: HashMap::new(),
+            is_cut: self.is_cut || other.is_cut,
         };
         let pairs = [(&self, other), (other, &self)];
         for (here, there) in pairs {
@@ -59,24 +61,15 @@ impl Hits {
         both
     }
 
-    /// The tickets that were found, with all that filters look at.
-    pub(super) fn tickets(&self, connection: &Connection, workspace: Uuid) -> Result<Vec<Candidate>, ReadError> {
-        let mut found = Vec::new();
-        let of_chat = format!("{CANDIDATE} WHERE chat = ?1 AND workspace = ?2");
-        for chat in &self.chats {
-            let values = params![chat.as_bytes(), workspace.as_bytes()];
-            found.extend(all(connection, &of_chat, values, candidate)?);
-        }
-        let mut one = connection.prepare_cached(&format!(
-            "{CANDIDATE} WHERE chat = ?1 AND workspace = ?2 AND number = ?3"
-        ))?;
-        for (chat, numbers) in self.tickets.iter().filter(|(chat, _)| !self.chats.contains(chat)) {
-            for number in numbers {
-                let values = params![chat.as_bytes(), workspace.as_bytes(), number];
-                found.extend(one.query_row(values, candidate).optional()?);
-            }
-        }
-        Ok(found)
+    /// The chats of which every ticket was found.
+    pub(super) fn chats(&self) -> impl Iterator<Item = &Uuid> {
+        self.chats.iter()
+    }
+
+    /// The others that were found, by chat and number.
+    pub(super) fn tickets(&self) -> impl Iterator<Item = (&Uuid, u32)> {
+        let others = self.tickets.iter().filter(|(chat, _)| !self.chats.contains(chat));
+        others.flat_map(|(chat, numbers)| numbers.iter().map(move |number| (chat, *number)))
     }
 
     /// The chats that were found, or of which a ticket or message was.
@@ -108,17 +101,20 @@ pub(super) fn hits(connection: &Connection, workspace: Uuid, text: &str) -> Resu
     Ok(found.unwrap_or_default())
 }
 
-/// The chats in which every word is found.
-pub(super) fn chats(connection: &Connection, workspace: Uuid, text: &str) -> Result<HashSet<Uuid>, ReadError> {
+/// The chats in which every word is found, and whether there may be others.
+pub(super) fn chats(connection: &Connection, workspace: Uuid, text: &str) -> Result<(HashSet<Uuid>, bool), ReadError> {
     let mut found: Option<HashSet<Uuid>> = None;
+    let mut is_cut = false;
     for word in words(text) {
-        let hits = word_hits(connection, workspace, word)?.into_chats();
+        let hits = word_hits(connection, workspace, word)?;
+        is_cut |= hits.is_cut;
+        let hits = hits.into_chats();
         found = Some(match found {
             Some(found) => found.intersection(&hits).copied().collect(),
             None => hits,
         });
     }
-    Ok(found.unwrap_or_default())
+    Ok((found.unwrap_or_default(), is_cut))
 }
 
 /// A word as the full-text index takes it: quoted, so that nothing in it is an operator.
@@ -136,13 +132,16 @@ fn quoted(workspace: Uuid, word: &str) -> String {
 }
 
 fn word_hits(connection: &Connection, workspace: Uuid, word: &str) -> Result<Hits, ReadError> {
-    let mut hits = Hits::default();
     let docs = all(
         connection,
         "SELECT rowid FROM words WHERE words MATCH ?1 ORDER BY rowid DESC LIMIT ?2",
         params![quoted(workspace, word), i64::try_from(HITS_MAX).unwrap_or(i64::MAX)],
         |row| row.get::<_, i64>(0),
     )?;
+    let mut hits = Hits {
+        is_cut: docs.len() >= HITS_MAX,
+        ..Hits::default()
+    };
     let mut doc = connection.prepare_cached("SELECT chat, ticket, seq FROM doc WHERE id = ?1")?;
     let mut message = connection.prepare_cached("SELECT ticket FROM message WHERE chat = ?1 AND seq = ?2")?;
     for id in docs {
@@ -165,4 +164,39 @@ fn word_hits(connection: &Connection, workspace: Uuid, word: &str) -> Result<Hit
         }
     }
     Ok(hits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema::HISTORY;
+    use super::*;
+
+    #[test]
+    fn a_search_that_is_cut_off_says_so() {
+        let connection = Connection::open_in_memory().unwrap();
+        HISTORY.reset(&connection).unwrap();
+        let workspace = Uuid::nil();
+        let fill = "WITH RECURSIVE n (i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)";
+        for (first, last, is_cut) in [(1, HITS_MAX - 1, false), (HITS_MAX, HITS_MAX, true)] {
+            let (first, last) = (i64::try_from(first).unwrap(), i64::try_from(last).unwrap());
+            let chat = Uuid::nil();
+            connection
+                .execute(
+                    &format!("{fill} INSERT INTO doc (id, chat, ticket) SELECT i, ?3, i FROM n"),
+                    params![first, last, chat.as_bytes()],
+                )
+                .unwrap();
+            connection
+                .execute(
+                    &format!("{fill} INSERT INTO words (rowid, workspace, body) SELECT i, ?3, 'order rare' FROM n"),
+                    params![first, last, workspace_word(workspace)],
+                )
+                .unwrap();
+            for text in ["order", "order rare", "no order"] {
+                assert_eq!(hits(&connection, workspace, text).unwrap().is_cut, is_cut, "{text}");
+                assert_eq!(chats(&connection, workspace, text).unwrap().1, is_cut, "{text}");
+            }
+        }
+        assert!(!hits(&connection, workspace, "nothing").unwrap().is_cut);
+    }
 }

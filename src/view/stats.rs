@@ -1,5 +1,6 @@
 //! Counters that every change of a ticket keeps, and the same counted anew.
 
+use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
 use uuid::Uuid;
 
@@ -42,24 +43,20 @@ fn wanted(workspace: Uuid, filter: &StatsFilter) -> Where {
         .any("assignee", blobs(&filter.assignee_ids))
 }
 
-/// One counter.
-struct Counter {
-    channel: Vec<u8>,
-    team: Vec<u8>,
-    assigned: bool,
+/// Some counters together.
+struct Counters {
+    is_assigned: bool,
     status: String,
     tickets: u64,
     pending: u64,
 }
 
-fn counter(row: &Row<'_>) -> rusqlite::Result<Counter> {
-    Ok(Counter {
-        channel: row.get(0)?,
-        team: row.get(1)?,
-        assigned: row.get(2)?,
-        status: row.get(3)?,
-        tickets: number(row, 4)?,
-        pending: number(row, 5)?,
+fn counters(row: &Row<'_>) -> rusqlite::Result<Counters> {
+    Ok(Counters {
+        is_assigned: row.get(0)?,
+        status: row.get(1)?,
+        tickets: number(row, 2)?,
+        pending: number(row, 3)?,
     })
 }
 
@@ -70,40 +67,55 @@ pub(super) fn queue_stats(
 ) -> Result<QueueStats, ReadError> {
     let wanted = wanted(workspace, filter);
     let sql = format!(
-        "SELECT channel, team, assignee <> x'', status, sum(tickets), sum(pending) FROM counter
-         WHERE {} GROUP BY 1, 2, 3, 4",
+        "SELECT assignee <> x'', status, sum(tickets), sum(pending) FROM counter WHERE {} GROUP BY 1, 2",
         wanted.sql
     );
     let mut stats = QueueStats::default();
-    let mut oldest = connection.prepare_cached(
-        "SELECT min(opened_at) FROM ticket
-         WHERE workspace = ?1 AND channel = ?2 AND team IS ?3 AND status = 'NEW' AND removed = 0",
-    )?;
-    for counter in all(connection, &sql, params_from_iter(wanted.values), counter)? {
-        let add = |to: &mut u64, more: u64| *to = to.saturating_add(more);
-        if counter.status == Status::Inactive.name() {
-            add(&mut stats.inactive, counter.tickets);
+    for found in all(connection, &sql, params_from_iter(&wanted.values), counters)? {
+        if found.status == Status::Inactive.name() {
+            stats.inactive = stats.inactive.saturating_add(found.tickets);
             continue;
         }
-        add(&mut stats.pending_messages, counter.pending);
-        if !counter.assigned {
-            add(&mut stats.unassigned, counter.tickets);
-        }
-        if counter.status == Status::Active.name() {
-            add(&mut stats.active, counter.tickets);
-            continue;
-        }
-        add(&mut stats.new, counter.tickets);
-        if counter.tickets > 0 {
-            let team = (!counter.team.is_empty()).then_some(&counter.team);
-            let at = oldest.query_row(params![workspace.as_bytes(), counter.channel, team], |row| {
-                row.get::<_, Option<i64>>(0)
-            })?;
-            let both = [stats.oldest_new_at, at.map(i64::unsigned_abs)];
-            stats.oldest_new_at = both.into_iter().flatten().min();
+        let of_status = if found.status == Status::Active.name() {
+            &mut stats.active
+        } else {
+            &mut stats.new
+        };
+        *of_status = of_status.saturating_add(found.tickets);
+        stats.pending_messages = stats.pending_messages.saturating_add(found.pending);
+        if !found.is_assigned {
+            stats.unassigned = stats.unassigned.saturating_add(found.tickets);
         }
     }
+    if stats.new > 0 {
+        stats.oldest_new_at = oldest_new_at(connection, workspace, wanted)?;
+    }
     Ok(stats)
+}
+
+/// The oldest of those that the counters say are there.
+fn oldest_new_at(connection: &Connection, workspace: Uuid, wanted: Where) -> Result<Option<Millis>, ReadError> {
+    let of_new = wanted.and("status = ?", Value::Text(Status::New.name().to_owned()));
+    let sql = format!(
+        "SELECT channel, team, assignee FROM counter WHERE {} AND tickets > 0",
+        of_new.sql
+    );
+    let places = all(connection, &sql, params_from_iter(of_new.values), |row| {
+        let none_if_empty = |id: Vec<u8>| (!id.is_empty()).then_some(id);
+        let channel: Vec<u8> = row.get(0)?;
+        Ok((channel, none_if_empty(row.get(1)?), none_if_empty(row.get(2)?)))
+    })?;
+    let mut oldest = connection.prepare_cached(
+        "SELECT min(opened_at) FROM ticket
+         WHERE workspace = ?1 AND channel = ?2 AND team IS ?3 AND assignee IS ?4 AND status = 'NEW' AND removed = 0",
+    )?;
+    let mut found: Option<i64> = None;
+    for (channel, team, assignee) in places {
+        let values = params![workspace.as_bytes(), channel, team, assignee];
+        let at: Option<i64> = oldest.query_row(values, |row| row.get(0))?;
+        found = [found, at].into_iter().flatten().min();
+    }
+    Ok(found.map(i64::unsigned_abs))
 }
 
 /// How many tickets the counters know of a filter that names nothing but channels, teams, assignees and statuses.
@@ -168,7 +180,7 @@ const RECOUNTS: [(&str, &str); 6] = [
         "tickets that were made at other times than their zone says",
         "SELECT count(*) FROM by_updated u JOIN zone z
            ON z.list = u.list AND z.at = (SELECT max(at) FROM zone WHERE list = u.list AND at <= u.at)
-         WHERE u.created < z.least OR u.created > z.most",
+         WHERE u.created < z.least OR u.created > z.most OR (z.eras >> ((u.created >> 31) & 63)) & 1 = 0",
     ),
 ];
 

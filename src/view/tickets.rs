@@ -1,10 +1,10 @@
 //! Which tickets, in which order, page by page.
 
+mod few;
 mod look;
 mod paged;
 mod plan;
 
-pub(super) use look::{CANDIDATE, Candidate, candidate};
 pub use paged::{DetailedTicket, NumberedPage, SKIP_MAX};
 
 use std::collections::VecDeque;
@@ -12,13 +12,14 @@ use std::collections::VecDeque;
 use rusqlite::Connection;
 use uuid::Uuid;
 
+use self::few::{few, made_then, sorted};
 use self::look::Look;
 use self::plan::{Plan, total};
 use super::lists::{Dimension, Key, List, Merge, Part, Place, none};
 use super::page::{Page, Range, TOTAL_MAX, TicketKey};
 use super::read::{TicketRow, signed};
-use super::search::{self, Hits};
 use super::stats::{StatsFilter, counted};
+use super::totals::Total;
 use crate::domain::{Millis, Priority, Reason, Status, Ticket};
 use crate::sqlite::ReadError;
 
@@ -228,6 +229,20 @@ impl TicketOrder {
         TicketKey { at, id: ticket.id }
     }
 
+    /// The same of a ticket's row.
+    fn key_in_sql(self) -> String {
+        match self {
+            Self::UpdatedDesc => "updated_at".to_owned(),
+            Self::CreatedDesc | Self::CreatedAsc => "created_at".to_owned(),
+            Self::WaitingLongest => "waiting".to_owned(),
+            Self::Priority => {
+                let ranks = [Priority::Urgent, Priority::High, Priority::Medium, Priority::Low]
+                    .map(|priority| format!("WHEN '{}' THEN {} ", priority.name(), rank(priority)));
+                format!("CASE priority {}END * {AFTER_ALL} + created_at", ranks.concat())
+            }
+        }
+    }
+
     fn key_of_list(self) -> Key {
         match self {
             Self::UpdatedDesc => Key::Updated,
@@ -309,16 +324,19 @@ pub(super) fn ticket_page(
         Range::Backward { before, .. } => (*before, true),
     };
     let wanted = range.limit().saturating_add(1);
-    let in_order = |few| sorted(few, (order, is_backward), key, wanted);
-    if let Some(few) = few(connection, workspace, filter)? {
-        return Ok(Page::cut(in_order(few), range));
+    let mut look = Look::new(connection, workspace, filter)?;
+    let mut cut = |found| {
+        let keys = sorted(found, (order, is_backward), key, wanted);
+        Ok(Page::cut(look.all(&keys)?, range))
+    };
+    if let Some(few) = few(connection, workspace, filter, order)? {
+        return cut(few.keys);
     }
     let plan = Plan::new(connection, workspace, filter)?;
-    if let Some(few) = made_then(connection, (workspace, &plan), filter, order)? {
-        return Ok(Page::cut(in_order(few), range));
+    if let Some(found) = made_then(connection, (workspace, &plan), filter, order)? {
+        return cut(found);
     }
     let mut walk = Walk::new(connection, &plan, filter, (order, is_backward, LOOK_MAX), key);
-    let mut look = Look::new(connection, workspace, filter)?;
     let mut rows = Vec::with_capacity(wanted);
     while rows.len() < wanted
         && let Some((_, id)) = walk.next()?
@@ -328,112 +346,13 @@ pub(super) fn ticket_page(
     Ok(Page::cut(rows, range))
 }
 
-/// Every ticket that matches, where the filter itself says which few to look at.
-fn few(connection: &Connection, workspace: Uuid, filter: &TicketFilter) -> Result<Option<Vec<TicketRow>>, ReadError> {
-    let found = match &filter.search {
-        Some(text) => search::hits(connection, workspace, text)?.tickets(connection, workspace)?,
-        None if !filter.chat_ids.is_empty() => Hits::of_chats(&filter.chat_ids).tickets(connection, workspace)?,
-        None => return Ok(None),
-    };
-    let mut shown = Vec::new();
-    for candidate in found {
-        if filter.is_shown(connection, &candidate)? {
-            shown.push(candidate.row);
-        }
-    }
-    Ok(Some(shown))
-}
-
-/// Every ticket that matches, if few were made at the times that the filter names. A walk in another order might pass over
-/// all others on its way to them; where there are many, it soon comes to some. Of `n`, the root of `n / 2` is where both cost
-/// about the same.
-fn made_then(
-    connection: &Connection,
-    (workspace, plan): (Uuid, &Plan),
-    filter: &TicketFilter,
-    order: TicketOrder,
-) -> Result<Option<Vec<TicketRow>>, ReadError> {
-    if !filter.bounds_creation() || order.key_of_list() == Key::Created {
-        return Ok(None);
-    }
-    let few_max = (total(&plan.lists) / 2).isqrt();
-    let mut walk = Walk::new(
-        connection,
-        plan,
-        filter,
-        (TicketOrder::CreatedAsc, false, few_max),
-        None,
-    );
-    let mut ids = Vec::new();
-    loop {
-        match walk.next() {
-            Ok(Some((_, id))) => ids.push(id),
-            Ok(None) => break,
-            Err(ReadError::TooMuch) => return Ok(None),
-            Err(error) => return Err(error),
-        }
-    }
-    let mut look = Look::new(connection, workspace, filter)?;
-    let mut shown = Vec::new();
-    for id in ids {
-        shown.extend(look.at(&id)?);
-    }
-    Ok(Some(shown))
-}
-
-fn sorted(
-    rows: Vec<TicketRow>,
-    (order, is_backward): (TicketOrder, bool),
-    after: Option<TicketKey>,
-    wanted: usize,
-) -> Vec<TicketRow> {
-    let ascending = order.is_ascending() != is_backward;
-    let place = |row: &TicketRow| {
-        let key = order.key(&row.ticket);
-        (key.at, key.id)
-    };
-    let mut rows = rows;
-    if let Some(TicketKey { at, id }) = after {
-        rows.retain(|row| {
-            if ascending {
-                place(row) > (at, id)
-            } else {
-                place(row) < (at, id)
-            }
-        });
-    }
-    rows.sort_by_key(place);
-    if !ascending {
-        rows.reverse();
-    }
-    rows.truncate(wanted);
-    rows
-}
-
-/// How many tickets match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Total {
-    /// Found.
-    pub tickets: u64,
-    /// There are no others. Otherwise so many were found among the first [`TOTAL_MAX`] that were looked at.
-    pub is_exact: bool,
-}
-
-/// All of these.
-fn exactly(tickets: u64) -> Total {
-    Total {
-        tickets,
-        is_exact: true,
-    }
-}
-
 pub(super) fn ticket_total(
     connection: &Connection,
     workspace: Uuid,
     filter: &TicketFilter,
 ) -> Result<Total, ReadError> {
-    if let Some(few) = few(connection, workspace, filter)? {
-        return Ok(exactly(u64::try_from(few.len()).unwrap_or(u64::MAX)));
+    if let Some(few) = few(connection, workspace, filter, TicketOrder::default())? {
+        return Ok(few.total());
     }
     let plan = Plan::new(connection, workspace, filter)?;
     planned_total(connection, (workspace, &plan), filter)
@@ -445,14 +364,14 @@ fn planned_total(
     filter: &TicketFilter,
 ) -> Result<Total, ReadError> {
     if plan.is_exact {
-        return Ok(exactly(total(&plan.lists)));
+        return Ok(Total::exactly(total(&plan.lists)));
     }
     if let Some(counters) = filter.counters() {
         let by = (
             filter.unassigned.map(|unassigned| !unassigned),
             filter.statuses.as_slice(),
         );
-        return Ok(exactly(counted(connection, workspace, &counters, by)?));
+        return Ok(Total::exactly(counted(connection, workspace, &counters, by)?));
     }
     let order = (TicketOrder::CreatedDesc, false, TOTAL_MAX);
     let mut walk = Walk::new(connection, plan, filter, order, None);
@@ -461,10 +380,10 @@ fn planned_total(
     loop {
         let id = match walk.next() {
             Ok(Some((_, id))) => id,
-            Ok(None) => return Ok(exactly(tickets)),
+            Ok(None) => return Ok(Total::exactly(tickets)),
             Err(ReadError::TooMuch) => {
                 return Ok(Total {
-                    tickets,
+                    items: tickets,
                     is_exact: false,
                 });
             }

@@ -13,11 +13,12 @@ use switchboard::view::{ChatFilter, StatsFilter, TicketFilter, TicketOrder};
 use uuid::Uuid;
 
 use crate::support::world::{ChatModel, WORDS, World};
-use crate::support::{Redis, TestApp, config, make_workspace};
+use crate::support::{Client, Redis, TestApp, config, make_workspace};
 
 const WAIT: Duration = Duration::from_secs(20);
 const STATE: &str = "view.db";
 const HISTORY: &str = "view.history.db";
+const KEY_OF_BEGUN: &str = "a-key-of-thirty-two-characters-xx";
 
 async fn node(data: &Path, redis: Option<&Redis>) -> Node {
     let config = config(data, redis);
@@ -31,7 +32,7 @@ async fn node(data: &Path, redis: Option<&Redis>) -> Node {
 async fn begun(data: &Path, redis: Option<&Redis>, (owners, seed): (usize, u64)) -> (Node, World) {
     let node = node(data, redis).await;
     let workspace = id::first_workspace();
-    make_workspace(&node, workspace, "a-key-of-thirty-two-characters-xx").await;
+    make_workspace(&node, workspace, KEY_OF_BEGUN).await;
     let world = World::new(&node, workspace, (owners, seed)).await;
     (node, world)
 }
@@ -322,4 +323,55 @@ async fn files_of_another_layout_are_thrown_away_with_all_that_was_in_them() {
     assert_same(&answers(&again, &world).await, &expected, "built again");
     assert_eq!(again.services.live.view().last_ordinal().await.unwrap(), last);
     again.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_that_is_being_built_says_how_far_it_is_and_answers_nothing_else() {
+    let (redis, data) = (Redis::start(), tempfile::tempdir().unwrap());
+    let (first, _) = begun(data.path(), Some(&redis), (1, 1)).await;
+    first.close().await;
+    let other = TestApp::on_redis(&redis).await;
+    let channel = other.client().channel().await;
+    for owner in 0..20 {
+        other
+            .client()
+            .say(&channel, &format!("owner {owner}"), &owner.to_string(), "hello")
+            .await;
+    }
+    let lock = rusqlite::Connection::open(data.path().join(STATE)).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let config = config(data.path(), Some(&redis));
+    let parts = open_store(&config.store, data.path()).await.unwrap();
+    let node = Node::start(parts, Clock::default(), &config).await.unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let stop = tokio_util::sync::CancellationToken::new();
+    let serving = tokio::spawn({
+        let stop = stop.clone();
+        async move { node.serve(listener, &config, stop).await }
+    });
+    let ready = || async {
+        let answer = reqwest::get(format!("{url}/readyz")).await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let client = Client::new(&url, KEY_OF_BEGUN);
+    let question = "{ tickets { totalCount } }";
+    let (status, text) = ready().await;
+    assert_eq!(status, 503, "{text}");
+    let numbers: Vec<u64> = text.split(' ').filter_map(|word| word.parse().ok()).collect();
+    assert!(
+        matches!(numbers[..], [records, of] if records < of && of > 20)
+            && text.starts_with("the view is being built: "),
+        "{text}"
+    );
+    let refused = client.send(question, json!({})).await.unwrap();
+    assert_eq!(refused["errors"][0]["extensions"]["code"], "UNAVAILABLE", "{refused:#}");
+    lock.execute_batch("ROLLBACK").unwrap();
+    crate::support::eventually("a view that is built", || async {
+        (ready().await.0 == 200).then_some(())
+    })
+    .await;
+    assert_eq!(client.data(question, json!({})).await["tickets"]["totalCount"], 20);
+    stop.cancel();
+    serving.await.unwrap().unwrap();
 }

@@ -150,7 +150,7 @@ const FIELDS: &str = "
         { nodes { id data } }; tickets = totalCount totalCountIsExact pageInfo { hasNextPage endCursor } edges { cursor node { %ticket% } };
     chat = id owner { externalId name } channel { %channels% } contact { %contact% } responder { id name } lastTicket { id subject } tickets(first: 5)
         { totalCount nodes { id subject } } messages(first: 5) { nodes { id text } };
-    chats = pageInfo { hasNextPage endCursor } edges { cursor node { %chat% } };
+    chats = totalCount totalCountIsExact pageInfo { hasNextPage endCursor } edges { cursor node { %chat% } };
     contact createContact updateContact setContactField mergeContacts blockContact unblockContact = id name note emails fields { value field { id name
         } } identities { externalId name } chats { id };
     post ingestPost deletePost = id text ownerName subject deletedAt channel { id name } ticket { id };

@@ -234,7 +234,7 @@ async fn check_pages(
     );
     let total = view.ticket_total(world.workspace_id, filter.clone()).await.unwrap();
     assert!(total.is_exact);
-    assert_eq!(total.tickets, expected.len() as u64, "total {}", context());
+    assert_eq!(total.items, expected.len() as u64, "total {}", context());
     // a page in the middle by its number
     let begin = expected.len() / limit / 2 * limit;
     let numbered = view.tickets_page(world.workspace_id, filter.clone(), order, (begin as u64, limit));
@@ -321,6 +321,8 @@ async fn check_chats(node: &Node, world: &mut World, model: &BTreeMap<Uuid, Chat
         }
     }
     assert_eq!(all, expected, "{filter:?}");
+    let total = node.services.live.view().chat_total(world.workspace_id, filter.clone());
+    assert_eq!(total.await.unwrap().items, expected.len() as u64, "{filter:?}");
 }
 
 async fn ask(app: &TestApp, seed: u64) {

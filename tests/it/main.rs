@@ -76,6 +76,7 @@ mod strangers;
 mod streams;
 mod timers;
 mod timing;
+mod totals;
 mod watched;
 mod webhooks;
 mod yolead;

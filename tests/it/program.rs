@@ -173,34 +173,89 @@ async fn verify_finds_every_damage() {
     assert!(tokio::task::block_in_place(|| process.terminate()).success());
     let (clean, said) = process.verify();
     assert!(clean && said.contains("0 differences"), "{said}");
-    let path = data.path().join("switchboard.db");
-    for (damage, repair) in [
+    let (path, chat) = (data.path().join("switchboard.db"), chat.as_str());
+    for (damage, repair, found) in [
         (
             "UPDATE aggregate SET snapshot = replace(snapshot, '\"pendingChatMessages\":3', '\"pendingChatMessages\":4')",
             "UPDATE aggregate SET snapshot = replace(snapshot, '\"pendingChatMessages\":4', '\"pendingChatMessages\":3')",
+            chat,
         ),
         (
             "UPDATE aggregate SET version = version + 1 WHERE id IN (SELECT id FROM chat)",
             "UPDATE aggregate SET version = version - 1 WHERE id IN (SELECT id FROM chat)",
+            chat,
         ),
         (
             "UPDATE ticket SET body = replace(body, 'IN_PROGRESS', 'ON_HOLD')",
             "UPDATE ticket SET body = replace(body, 'ON_HOLD', 'IN_PROGRESS')",
+            chat,
         ),
-        ("UPDATE chat SET name = 'Bob'", "UPDATE chat SET name = 'Ada'"),
+        ("UPDATE chat SET name = 'Bob'", "UPDATE chat SET name = 'Ada'", chat),
         (
             "UPDATE message SET seq = seq + 100 WHERE seq = (SELECT max(seq) FROM message)",
             "UPDATE message SET seq = seq - 100 WHERE seq > 100",
+            chat,
         ),
         (
             "UPDATE log SET seq = seq + 100 WHERE seq = (SELECT max(seq) FROM log WHERE aggregate IN (SELECT id FROM chat))",
             "UPDATE log SET seq = seq - 100 WHERE seq > 100",
+            chat,
+        ),
+        (
+            "INSERT INTO counter SELECT workspace, channel, x'01', assignee, status, 1, 0 FROM counter WHERE tickets = 1",
+            "DELETE FROM counter WHERE team = x'01'",
+            "counters of tickets",
+        ),
+        (
+            "UPDATE counter SET tickets = 0, pending = 0 WHERE tickets = 1",
+            "UPDATE counter SET tickets = 1, pending = 3 WHERE assignee <> x''",
+            "tickets that the counters lack",
+        ),
+        (
+            "UPDATE list SET tickets = tickets + 1",
+            "UPDATE list SET tickets = tickets - 1",
+            "lists whose number of tickets is wrong",
+        ),
+        (
+            "UPDATE by_updated SET at = at + 1",
+            "UPDATE by_updated SET at = at - 1",
+            "places of tickets under a wrong key",
+        ),
+        (
+            "UPDATE by_waiting SET at = at + 1",
+            "UPDATE by_waiting SET at = at - 1",
+            "places of tickets under a wrong key",
+        ),
+        (
+            "UPDATE by_created SET at = at + 1",
+            "UPDATE by_created SET at = at - 1",
+            "places of tickets under a wrong key",
+        ),
+        (
+            "INSERT INTO by_created SELECT list + 1000, at, ticket, created FROM by_created",
+            "DELETE FROM by_created WHERE list > 1000",
+            "places of tickets too few or too many",
+        ),
+        (
+            "UPDATE ticket SET responder = x'01'",
+            "UPDATE ticket SET responder = NULL",
+            "places of tickets too few or too many",
+        ),
+        (
+            "UPDATE zone SET least = least + 1",
+            "UPDATE zone SET least = least - 1",
+            "tickets that were made at other times than their zone says",
+        ),
+        (
+            "UPDATE zone SET most = most - 1",
+            "UPDATE zone SET most = most + 1",
+            "tickets that were made at other times than their zone says",
         ),
     ] {
         let changed = Connection::open(&path).unwrap().execute(damage, []).unwrap();
         assert!(changed > 0, "{damage}");
         let (clean, said) = process.verify();
-        assert!(!clean && said.contains(&chat), "{damage}\n{said}");
+        assert!(!clean && said.contains(found), "{damage}\n{said}");
         Connection::open(&path).unwrap().execute(repair, []).unwrap();
     }
     let (clean, said) = process.verify();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use switchboard::domain::{Event, Priority, Status, id};
+use switchboard::domain::{Event, Priority, Status, Ticket, id};
 use switchboard::live::Cursor;
 use switchboard::store::Heads;
 use switchboard::view::{StatsFilter, TicketFilter, TicketOrder};
@@ -154,7 +154,8 @@ fn check_counters(shown: &Value, counted: &switchboard::view::QueueStats) {
             counted.pending_messages
         ]
     );
-    assert_eq!(shown["oldestNewAt"].is_null(), counted.oldest_new_at.is_none());
+    let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_millisecond().unsigned_abs();
+    assert_eq!(shown["oldestNewAt"].as_str().map(at), counted.oldest_new_at);
 }
 
 struct Question {
@@ -282,6 +283,9 @@ async fn replay(app: &TestApp, seed: u64) {
         read(socket, &mut known).await;
     }
     let records = records(app, &world).await;
+    let waits_for_somebody = |ticket: &Ticket| ticket.status() == Status::New && ticket.assignee_id.is_some();
+    let mut tickets = records.iter().filter_map(|(_, _, event)| event.ticket.as_deref());
+    assert!(tickets.any(waits_for_somebody));
     for (id, known) in &known {
         let number: usize = id.split('-').next().unwrap().parse().unwrap();
         assert_eq!(known.snapshots, 1, "{id}");

@@ -1,14 +1,12 @@
 //! Chats.
 
-use async_graphql::connection::Connection;
 use async_graphql::{Context, Object, Result, SimpleObject};
 use uuid::Uuid;
 
 use super::contact::Contact;
 use super::kind::{ChannelType, TicketStatus};
-use super::list::{TicketConnection, events, messages, tickets};
+use super::list::{EventConnection, MessageConnection, TicketConnection, events, messages, tickets};
 use super::loader::{self, missing, principal, services};
-use super::message::{Event, Message};
 use super::page::{PageArguments, cost};
 use super::scalar::{DateTime, int};
 use super::setting::{self, Channel, Responder};
@@ -138,7 +136,7 @@ impl Chat {
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
-    ) -> Result<Connection<String, Message>> {
+    ) -> Result<MessageConnection> {
         let page = PageArguments {
             first,
             after,
@@ -150,12 +148,7 @@ impl Chat {
 
     /// Everything that happened to it, in order.
     #[graphql(complexity = "cost(first, None, child_complexity)")]
-    async fn events(
-        &self,
-        ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-    ) -> Result<Connection<String, Event>> {
+    async fn events(&self, ctx: &Context<'_>, first: Option<i32>, after: Option<String>) -> Result<EventConnection> {
         events(ctx, (self.0.id, None), PageArguments::forward(first, after)).await
     }
 }

@@ -9,6 +9,7 @@ use super::message::{Event, Message};
 use super::page::{PageArguments, connection};
 use super::scalar::int;
 use super::ticket::Ticket;
+use super::total::{ListTotal, Listed};
 use crate::api::error::ApiError;
 use crate::live::Cursor;
 use crate::view::page::{TicketKey, encode_seq};
@@ -21,7 +22,7 @@ pub struct TicketTotal(pub(super) TicketFilter);
 impl TicketTotal {
     async fn total(&self, ctx: &Context<'_>) -> Result<Total> {
         let workspace = principal(ctx)?.workspace_id;
-        let view = services(ctx)?.view().await;
+        let view = services(ctx)?.view().await?;
         let total = view.ticket_total(workspace, self.0.clone()).await;
         Ok(total.map_err(ApiError::from)?)
     }
@@ -32,7 +33,7 @@ impl TicketTotal {
     /// How many tickets match. Kept ready where the filter names one thing beside status, reason and priority, or nothing
     /// but channels, teams, assignees and statuses; otherwise the newest 10,000 candidates are looked at.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        Ok(int(self.total(ctx).await?.tickets))
+        Ok(int(self.total(ctx).await?.items))
     }
 
     /// `totalCount` is all of them. False: there may be more.
@@ -43,6 +44,12 @@ impl TicketTotal {
 
 /// One page of tickets.
 pub(super) type TicketConnection = Connection<String, Ticket, TicketTotal, EmptyFields>;
+
+/// One page of messages.
+pub(super) type MessageConnection = Connection<String, Message, ListTotal, EmptyFields>;
+
+/// One page of events.
+pub(super) type EventConnection = Connection<String, Event, ListTotal, EmptyFields>;
 
 /// As far as the key may know of them.
 pub(super) async fn tickets(
@@ -55,7 +62,7 @@ pub(super) async fn tickets(
     let principal = principal(ctx)?;
     filter.channel_ids = principal.narrow(filter.channel_ids);
     let workspace = principal.workspace_id;
-    let view = services(ctx)?.view().await;
+    let view = services(ctx)?.view().await?;
     let found = view.tickets(workspace, filter.clone(), order, range).await;
     let found = found.map_err(ApiError::from)?;
     Ok(connection(found, TicketTotal(filter), |row| {
@@ -67,28 +74,28 @@ pub(super) async fn messages(
     ctx: &Context<'_>,
     (chat_id, ticket_number): (Uuid, Option<u32>),
     page: PageArguments,
-) -> Result<Connection<String, Message>> {
+) -> Result<MessageConnection> {
     let range = page.seqs().map_err(ApiError::from)?;
-    let view = services(ctx)?.view().await;
+    let view = services(ctx)?.view().await?;
     let found = view.messages(chat_id, ticket_number, range).await;
     let found = found.map_err(ApiError::from)?;
-    Ok(connection(found, EmptyFields, |row| {
-        (encode_seq(row.seq), Message(row))
-    }))
+    let total = ListTotal::of(Listed::Messages(chat_id, ticket_number));
+    Ok(connection(found, total, |row| (encode_seq(row.seq), Message(row))))
 }
 
 pub(super) async fn events(
     ctx: &Context<'_>,
     (chat_id, ticket_number): (Uuid, Option<u32>),
     page: PageArguments,
-) -> Result<Connection<String, Event>> {
+) -> Result<EventConnection> {
     let range = page.seqs().map_err(ApiError::from)?;
     let services = services(ctx)?;
-    let view = services.view().await;
+    let view = services.view().await?;
     let found = view.events(chat_id, ticket_number, range).await;
     let found = found.map_err(ApiError::from)?;
     let epoch = services.live.applied().heads.epoch;
-    Ok(connection(found, EmptyFields, |row| {
+    let total = ListTotal::of(Listed::Events(chat_id, ticket_number));
+    Ok(connection(found, total, |row| {
         let cursor = Cursor::Point {
             epoch,
             partition: row.partition,

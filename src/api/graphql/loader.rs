@@ -37,7 +37,7 @@ impl Loader<ChatKey> for Rows {
 
     async fn load(&self, keys: &[ChatKey]) -> std::result::Result<HashMap<ChatKey, ChatRow>, Self::Error> {
         let mut found = HashMap::with_capacity(keys.len());
-        let view = self.0.view().await;
+        let view = self.0.view().await?;
         for (workspace, ids) in by_workspace(keys.iter().map(|key| (key.0, key.1))) {
             let rows = view
                 .chats(workspace, ids)
@@ -55,7 +55,7 @@ impl Loader<TicketKey> for Rows {
 
     async fn load(&self, keys: &[TicketKey]) -> std::result::Result<HashMap<TicketKey, TicketRow>, Self::Error> {
         let mut found = HashMap::with_capacity(keys.len());
-        let view = self.0.view().await;
+        let view = self.0.view().await?;
         for (workspace, ids) in by_workspace(keys.iter().map(|key| (key.0, key.1))) {
             let rows = view
                 .tickets_by_id(workspace, ids)

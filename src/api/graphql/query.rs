@@ -18,6 +18,7 @@ use super::page::{PageArguments, connection, cost};
 use super::queue::{QueueStats, queue_stats, stats_filter};
 use super::setting::{self, Agent, Channel, ChannelPolicy, Field, Responder, Tag, Team};
 use super::ticket::Ticket;
+use super::total::{ListTotal, Listed};
 use super::webhook::Webhook;
 use crate::api::auth::Scope;
 use crate::api::error::ApiError;
@@ -75,7 +76,7 @@ impl Query {
         search: Option<String>,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<Connection<String, Chat>> {
+    ) -> Result<Connection<String, Chat, ListTotal>> {
         let range = PageArguments::forward(first, after).range(TicketKey::decode);
         let Range::Forward { after, limit } = range.map_err(ApiError::from)? else {
             return Err(missing());
@@ -88,12 +89,13 @@ impl Query {
         let search = input::search("search", search).map_err(ApiError::from)?;
         let filter = ChatFilter { channel_ids, search };
         let workspace = principal(ctx)?.workspace_id;
-        let view = services(ctx)?.view().await;
+        let view = services(ctx)?.view().await?;
         let found = view
-            .chat_page(workspace, filter, after, limit)
+            .chat_page(workspace, filter.clone(), after, limit)
             .await
             .map_err(ApiError::from)?;
-        Ok(connection(found, EmptyFields, |chat| {
+        let total = ListTotal::of(Listed::Chats(filter));
+        Ok(connection(found, total, |chat| {
             let key = TicketKey {
                 at: chat.updated_at,
                 id: chat.id,
@@ -148,7 +150,7 @@ impl Query {
             channel_ids: principal.narrow(channel_id.into_iter().collect()),
         };
         let workspace = principal.workspace_id;
-        let view = services(ctx)?.view().await;
+        let view = services(ctx)?.view().await?;
         let found = view
             .posts(workspace, filter, after, limit)
             .await

@@ -74,7 +74,7 @@ pub(super) fn question(ctx: &Context<'_>, stats: StatsFilter) -> Result<QueueQue
 }
 
 pub(super) async fn queue_stats(ctx: &Context<'_>, stats: StatsFilter) -> Result<QueueStats> {
-    let view = services(ctx)?.view().await;
+    let view = services(ctx)?.view().await?;
     let found = view.queue(question(ctx, stats)?).await.map_err(ApiError::from)?;
     Ok(QueueStats::from(&found))
 }

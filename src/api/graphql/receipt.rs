@@ -76,7 +76,7 @@ impl Receipt {
         let Some(seq) = self.0.receipt.message_seq else {
             return Ok(None);
         };
-        let view = services(ctx)?.view().await;
+        let view = services(ctx)?.view().await?;
         let found = view.message(self.0.state.id, seq).await;
         Ok(found.map_err(ApiError::from)?.map(Message))
     }

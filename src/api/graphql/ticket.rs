@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use async_graphql::connection::Connection;
 use async_graphql::{Context, Object, Result, SimpleObject};
 use uuid::Uuid;
 
 use super::chat::Chat;
 use super::kind::{Circumstance, Decision, Priority, TicketReason, TicketStatus};
-use super::list::{events, messages};
+use super::list::{EventConnection, MessageConnection, events, messages};
 use super::loader::{self, missing, principal, services};
-use super::message::{Event, Message};
 use super::page::{PageArguments, cost};
 use super::scalar::{DateTime, float, int};
 use super::setting::{self, Agent, FieldValue, Tag, Team};
@@ -284,7 +282,7 @@ impl Ticket {
         after: Option<String>,
         last: Option<i32>,
         before: Option<String>,
-    ) -> Result<Connection<String, Message>> {
+    ) -> Result<MessageConnection> {
         let page = PageArguments {
             first,
             after,
@@ -296,12 +294,7 @@ impl Ticket {
 
     /// Everything that happened to it, in order.
     #[graphql(complexity = "cost(first, None, child_complexity)")]
-    async fn events(
-        &self,
-        ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-    ) -> Result<Connection<String, Event>> {
+    async fn events(&self, ctx: &Context<'_>, first: Option<i32>, after: Option<String>) -> Result<EventConnection> {
         events(ctx, self.place(), PageArguments::forward(first, after)).await
     }
 }

@@ -92,7 +92,7 @@ fn with_version(version: u64, body: impl Serialize) -> Response {
 /// A chat that the key reaches; one that another node just made is waited for.
 pub(super) async fn chat(services: &Services, principal: &Principal, chat_id: Uuid) -> Result<ChatRow, ApiError> {
     let workspace = principal.workspace_id;
-    let mut found = services.view().await.chats(workspace, vec![chat_id]).await?;
+    let mut found = services.view().await?.chats(workspace, vec![chat_id]).await?;
     if found.is_empty() && !services.live.view().is_embedded() {
         services.catch_up().await?;
         found = services.live.view().chats(workspace, vec![chat_id]).await?;

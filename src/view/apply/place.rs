@@ -191,6 +191,10 @@ impl Tally {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
              ON CONFLICT DO UPDATE SET tickets = tickets + ?6, pending = pending + ?7",
         )?;
+        let mut forget = connection.prepare_cached(
+            "DELETE FROM counter WHERE workspace = ?1 AND channel = ?2 AND team = ?3 AND assignee = ?4 AND status = ?5
+               AND (tickets, pending) = (0, 0)",
+        )?;
         for (counted, (tickets, pending)) in self.counters {
             count.execute(params![
                 counted.workspace.as_bytes(),
@@ -201,6 +205,15 @@ impl Tally {
                 tickets,
                 pending
             ])?;
+            if tickets < 0 {
+                forget.execute(params![
+                    counted.workspace.as_bytes(),
+                    counted.channel,
+                    counted.team,
+                    counted.assignee,
+                    counted.status
+                ])?;
+            }
         }
         let mut add = connection.prepare_cached("UPDATE list SET tickets = tickets + ?2 WHERE id = ?1")?;
         for (list, more) in self.lists.into_iter().filter(|(_, more)| *more != 0) {
@@ -251,10 +264,10 @@ impl<'a> Order<'a> {
             return Ok(());
         };
         for list in old.iter().filter(|list| was != now.1 || !now.0.contains(list)) {
-            zones.leave(*list, was, ticket)?;
+            zones.leave(*list, was, ticket);
         }
         for list in now.0.iter().filter(|list| was != now.1 || !old.contains(list)) {
-            zones.enter(*list, now.1, created_at)?;
+            zones.enter(*list, now.1, created_at);
         }
         Ok(())
     }
@@ -346,8 +359,13 @@ impl<'a> Places<'a> {
             .map(drop)
     }
 
-    /// Writes the sums.
+    /// Writes the zones and the sums.
     pub(super) fn finish(self) -> rusqlite::Result<()> {
+        for order in self.orders {
+            if let Some(zones) = order.zones {
+                zones.finish()?;
+            }
+        }
         self.tally.write(self.connection)
     }
 }

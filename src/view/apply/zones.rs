@@ -1,42 +1,55 @@
 //! Zones of the lists in the order of updates: between when and when the tickets of a stretch of it were made, so that a walk
 //! that looks for tickets of other times passes over it.
 //!
-//! A zone begins at one time of an update in [`SIZE`], which the time itself decides, and ends where the next one begins. Its
-//! bounds hold for every ticket in it, but may be wider than they need to be.
+//! The first zone of a list has no beginning; others begin at one time of an update in [`SIZE`], which the time itself
+//! decides. Each ends where the next one begins. Its bounds hold for every ticket in it, but may be wider than they need to
+//! be.
 
-use std::collections::HashMap;
+use std::ops::Range;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
+use crate::view::lists::eras;
+
 /// So many times of updates go to a zone.
-const SIZE: u64 = 128;
+const SIZE: u64 = 64;
 
 /// Of so many tickets that leave zones, one has the bounds of its zone read again.
-const REFRESH: u64 = 16;
+const REFRESH: u64 = 32;
 
 /// Bounds are not read of so many tickets or more.
-const READ_MAX: i64 = 8 * 128;
+const READ_MAX: i64 = 1_024;
 
-/// When the tickets of a zone were made, the first and the last.
-type Bounds = (i64, i64);
-
-#[derive(Clone, Copy)]
-struct Zone {
-    /// The times of updates in it, from and below.
-    at: (i64, i64),
-    /// `None` where no zone has begun.
-    bounds: Option<Bounds>,
+/// When the tickets of a zone were made.
+#[derive(Clone, Copy, PartialEq)]
+struct Bounds {
+    /// The first.
+    least: i64,
+    /// The last.
+    most: i64,
+    /// In which [`eras`] any was.
+    eras: i64,
 }
 
-/// Keeps them.
+#[derive(Clone)]
+struct Zone {
+    list: i64,
+    at: Range<i64>,
+    bounds: Bounds,
+}
+
+/// Keeps them. What enters and leaves is written in the end, in order: neighbours are in the same zones.
 pub(super) struct Zones<'a> {
     find: CachedStatement<'a>,
-    next: CachedStatement<'a>,
     read: CachedStatement<'a>,
     write: CachedStatement<'a>,
     delete: CachedStatement<'a>,
-    /// The one of each list that something came into last.
-    known: HashMap<i64, Zone>,
+    /// Lists and times at which a zone may end.
+    ended: Vec<(i64, i64)>,
+    /// Those at which one is to be read again.
+    stale: Vec<(i64, i64)>,
+    /// And what came to them, with when it was made.
+    entered: Vec<(i64, i64, i64)>,
 }
 
 fn hash(number: u64) -> u64 {
@@ -47,109 +60,193 @@ fn begins(at: i64) -> bool {
     hash(at.unsigned_abs()).is_multiple_of(SIZE)
 }
 
+impl Bounds {
+    fn of(created: i64) -> Self {
+        Self {
+            least: created,
+            most: created,
+            eras: eras(created, created),
+        }
+    }
+
+    fn with(self, other: Self) -> Self {
+        Self {
+            least: self.least.min(other.least),
+            most: self.most.max(other.most),
+            eras: self.eras | other.eras,
+        }
+    }
+}
+
 impl<'a> Zones<'a> {
     pub(super) fn new(connection: &'a Connection) -> rusqlite::Result<Self> {
         Ok(Self {
             find: connection.prepare_cached(
-                "SELECT at, least, most FROM zone WHERE list = ?1 AND at <= ?2 ORDER BY at DESC LIMIT 1",
+                "SELECT at, (SELECT min(at) FROM zone n WHERE n.list = ?1 AND n.at > z.at), least, most, eras FROM zone z
+                 WHERE list = ?1 AND at <= ?2 ORDER BY at DESC LIMIT 1",
             )?,
-            next: connection.prepare_cached("SELECT min(at) FROM zone WHERE list = ?1 AND at > ?2")?,
             read: connection.prepare_cached(
-                "SELECT count(*), min(created), max(created) FROM (
-                   SELECT created FROM by_updated WHERE list = ?1 AND at >= ?2 AND at < ?3 LIMIT ?4)",
+                "SELECT created FROM by_updated WHERE list = ?1 AND at >= ?2 AND at < ?3 LIMIT ?4",
             )?,
             write: connection.prepare_cached(
-                "INSERT INTO zone (list, at, least, most) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT DO UPDATE SET least = ?3, most = ?4",
+                "INSERT INTO zone (list, at, least, most, eras) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT DO UPDATE SET least = ?3, most = ?4, eras = ?5",
             )?,
             delete: connection.prepare_cached("DELETE FROM zone WHERE list = ?1 AND at = ?2")?,
-            known: HashMap::new(),
+            ended: Vec::new(),
+            stale: Vec::new(),
+            entered: Vec::new(),
         })
     }
 
     /// A ticket is in a list now.
-    pub(super) fn enter(&mut self, list: i64, at: i64, created: i64) -> rusqlite::Result<()> {
-        let zone = match self.known.get(&list) {
-            Some(zone) if (zone.at.0..zone.at.1).contains(&at) => *zone,
-            _ => self.find(list, at)?,
-        };
-        if begins(at) && zone.at.0 != at {
-            let begun = Zone {
-                at: (at, zone.at.1),
-                ..zone
-            };
-            if let Some(bounds) = self.read(list, begun)? {
-                self.known.insert(list, begun);
-                return self.write(list, begun, bounds);
-            }
-        }
-        self.known.insert(list, zone);
-        match zone.bounds {
-            Some((least, most)) if created < least || created > most => {
-                self.write(list, zone, (least.min(created), most.max(created)))
-            }
-            _ => Ok(()),
-        }
+    pub(super) fn enter(&mut self, list: i64, at: i64, created: i64) {
+        self.entered.push((list, at, created));
     }
 
     /// A ticket is no more in a list.
-    pub(super) fn leave(&mut self, list: i64, at: i64, ticket: &[u8; 16]) -> rusqlite::Result<()> {
+    pub(super) fn leave(&mut self, list: i64, at: i64, ticket: &[u8; 16]) {
         let (numbers, _) = ticket.as_chunks::<8>();
         let chance = numbers
             .iter()
             .fold(at.unsigned_abs(), |sum, number| hash(sum ^ u64::from_be_bytes(*number)));
-        if !begins(at) && !chance.is_multiple_of(REFRESH) {
-            return Ok(());
+        if begins(at) {
+            self.ended.push((list, at));
+        } else if chance.is_multiple_of(REFRESH) {
+            self.stale.push((list, at));
         }
-        let zone = self.find(list, at)?;
-        let Some((least, most)) = zone.bounds else {
-            return Ok(());
-        };
-        if zone.at.0 != at {
-            return match self.read(list, zone)? {
-                Some(bounds) => self.write(list, zone, bounds),
-                None => Ok(()),
-            };
+    }
+
+    /// Writes what has changed, after all tickets are where they belong.
+    pub(super) fn finish(mut self) -> rusqlite::Result<()> {
+        for (list, at) in in_order(std::mem::take(&mut self.ended)) {
+            self.end(list, at)?;
         }
-        // what it began with has gone: the rest of it goes to the one before
+        let entered = in_order(std::mem::take(&mut self.entered));
+        let mut beginnings: Vec<_> = entered.iter().map(|(list, at, _)| (*list, *at)).collect();
+        beginnings.dedup();
+        // from the last on, so that each ends where the next one begins
+        for (list, at) in beginnings.into_iter().rev().filter(|(_, at)| begins(*at)) {
+            self.begin(list, at)?;
+        }
+        self.widen(entered)?;
+        let mut read = None;
+        for (list, at) in in_order(std::mem::take(&mut self.stale)) {
+            let Some(zone) = self.find(list, at)? else { continue };
+            let this = (list, zone.at.start);
+            if read.replace(this) != Some(this)
+                && let Some(bounds) = self.read(&zone)?
+                && bounds != zone.bounds
+            {
+                self.write(&Zone { bounds, ..zone })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A ticket that a zone may have begun with has gone: the rest of it goes to the one before.
+    fn end(&mut self, list: i64, at: i64) -> rusqlite::Result<()> {
+        let ended = self.find(list, at)?.filter(|zone| zone.at.start == at);
+        let Some(ended) = ended else { return Ok(()) };
         self.delete.execute(params![list, at])?;
-        self.known.remove(&list);
-        let before = self.find(list, at)?;
-        match before.bounds {
-            Some((first, latest)) => self.write(list, before, (first.min(least), latest.max(most))),
+        match self.find(list, at)? {
+            Some(before) => {
+                let bounds = before.bounds.with(ended.bounds);
+                self.write(&Zone { bounds, ..before })
+            }
             None => Ok(()),
         }
     }
 
-    /// The zone that a time is in.
-    fn find(&mut self, list: i64, at: i64) -> rusqlite::Result<Zone> {
-        let found = self
-            .find
-            .query_row(params![list, at], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))));
-        let found: Option<(i64, Bounds)> = found.optional()?;
-        let next: Option<i64> = self.next.query_row(params![list, at], |row| row.get(0))?;
-        Ok(Zone {
-            at: (found.map_or(i64::MIN, |found| found.0), next.unwrap_or(i64::MAX)),
-            bounds: found.map(|found| found.1),
-        })
+    /// A zone may begin here.
+    fn begin(&mut self, list: i64, at: i64) -> rusqlite::Result<()> {
+        let around = self.find(list, at)?.filter(|zone| zone.at.start != at);
+        let Some(around) = around else { return Ok(()) };
+        let begun = Zone {
+            at: at..around.at.end,
+            ..around
+        };
+        match self.read(&begun)? {
+            Some(bounds) => self.write(&Zone { bounds, ..begun }),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets the zones have what came into them.
+    fn widen(&mut self, entered: Vec<(i64, i64, i64)>) -> rusqlite::Result<()> {
+        let mut last: Option<(Zone, Bounds)> = None;
+        for (list, at, created) in entered {
+            let this = Bounds::of(created);
+            match &mut last {
+                Some((zone, bounds)) if zone.list == list && zone.at.contains(&at) => *bounds = bounds.with(this),
+                _ => {
+                    self.write_if_changed(last)?;
+                    let zone = match self.find(list, at)? {
+                        Some(zone) => zone,
+                        None => self.first(list, this)?,
+                    };
+                    let bounds = zone.bounds.with(this);
+                    last = Some((zone, bounds));
+                }
+            }
+        }
+        self.write_if_changed(last)
+    }
+
+    fn write_if_changed(&mut self, zone: Option<(Zone, Bounds)>) -> rusqlite::Result<()> {
+        match zone {
+            Some((zone, bounds)) if zone.bounds != bounds => self.write(&Zone { bounds, ..zone }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The first of a new list.
+    fn first(&mut self, list: i64, bounds: Bounds) -> rusqlite::Result<Zone> {
+        let at = i64::MIN..i64::MAX;
+        let zone = Zone { list, at, bounds };
+        self.write(&zone)?;
+        Ok(zone)
+    }
+
+    /// The zone that a time is in; a new list has none.
+    fn find(&mut self, list: i64, at: i64) -> rusqlite::Result<Option<Zone>> {
+        let found = self.find.query_row(params![list, at], |row| {
+            Ok(Zone {
+                list,
+                at: row.get(0)?..row.get::<_, Option<i64>>(1)?.unwrap_or(i64::MAX),
+                bounds: Bounds {
+                    least: row.get(2)?,
+                    most: row.get(3)?,
+                    eras: row.get(4)?,
+                },
+            })
+        });
+        found.optional()
     }
 
     /// The bounds of what is in it; of none or too many, `None`.
-    fn read(&mut self, list: i64, zone: Zone) -> rusqlite::Result<Option<Bounds>> {
-        let values = params![list, zone.at.0, zone.at.1, READ_MAX];
-        self.read.query_row(values, |row| match row.get(0)? {
-            0 | READ_MAX => Ok(None),
-            _ => Ok(Some((row.get(1)?, row.get(2)?))),
-        })
+    fn read(&mut self, zone: &Zone) -> rusqlite::Result<Option<Bounds>> {
+        let values = params![zone.list, zone.at.start, zone.at.end, READ_MAX];
+        let mut rows = self.read.query(values)?;
+        let (mut bounds, mut tickets): (Option<Bounds>, i64) = (None, 0);
+        while let Some(row) = rows.next()? {
+            let this = Bounds::of(row.get(0)?);
+            bounds = Some(bounds.map_or(this, |bounds| bounds.with(this)));
+            tickets = tickets.saturating_add(1);
+        }
+        Ok(bounds.filter(|_| tickets < READ_MAX))
     }
 
-    fn write(&mut self, list: i64, zone: Zone, (least, most): Bounds) -> rusqlite::Result<()> {
-        self.write.execute(params![list, zone.at.0, least, most])?;
-        if let Some(known) = self.known.get_mut(&list)
-            && known.at.0 == zone.at.0
-        {
-            known.bounds = Some((least, most));
-        }
-        Ok(())
+    fn write(&mut self, zone: &Zone) -> rusqlite::Result<()> {
+        let Bounds { least, most, eras } = zone.bounds;
+        self.write
+            .execute(params![zone.list, zone.at.start, least, most, eras])
+            .map(drop)
     }
+}
+
+fn in_order<T: Ord>(mut found: Vec<T>) -> Vec<T> {
+    found.sort_unstable();
+    found.dedup();
+    found
 }

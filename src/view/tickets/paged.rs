@@ -3,12 +3,14 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 use uuid::Uuid;
 
+use super::few::{Few, few, made_then, sorted};
 use super::look::Look;
-use super::{LOOK_MAX, Plan, TicketFilter, TicketOrder, Total, Walk, exactly, few, made_then, planned_total, sorted};
+use super::{LOOK_MAX, Plan, TicketFilter, TicketOrder, Walk, planned_total};
 use crate::sqlite::ReadError;
 use crate::view::View;
 use crate::view::outside::owner;
 use crate::view::read::{CHAT, ChatRow, TicketRow, chat, ticket};
+use crate::view::totals::Total;
 
 /// The most tickets that are passed over on the way to a page.
 pub const SKIP_MAX: u64 = 100_000;
@@ -97,22 +99,23 @@ fn numbered_page(
     order: TicketOrder,
     (skip, limit): (u64, usize),
 ) -> Result<NumberedPage, ReadError> {
-    let of_few = |few: Vec<TicketRow>| {
-        let total = exactly(u64::try_from(few.len()).unwrap_or(u64::MAX));
+    let of_few = |few: Few| {
+        let total = few.total();
         let begin = usize::try_from(skip).unwrap_or(usize::MAX);
-        let in_order = sorted(few, (order, false), None, usize::MAX).into_iter();
-        let rows: Vec<TicketRow> = in_order.skip(begin).take(limit.saturating_add(1)).collect();
-        (rows, total)
+        let mut keys = sorted(few.keys, (order, false), None, usize::MAX);
+        let rest = keys.split_off(begin.min(keys.len()));
+        let wanted = rest.get(..=limit).unwrap_or(&rest);
+        Ok::<_, ReadError>((Look::new(connection, workspace, filter)?.all(wanted)?, total))
     };
-    let (mut rows, total) = if let Some(few) = few(connection, workspace, filter)? {
-        of_few(few)
+    let (mut rows, total) = if let Some(few) = few(connection, workspace, filter, order)? {
+        of_few(few)?
     } else {
         let plan = Plan::new(connection, workspace, filter)?;
-        if let Some(few) = made_then(connection, (workspace, &plan), filter, order)? {
-            of_few(few)
+        if let Some(keys) = made_then(connection, (workspace, &plan), filter, order)? {
+            of_few(Few { keys, is_exact: true })?
         } else {
             let total = planned_total(connection, (workspace, &plan), filter)?;
-            let is_past = total.is_exact && skip >= total.tickets;
+            let is_past = total.is_exact && skip >= total.items;
             let rows = if is_past {
                 Vec::new()
             } else {

@@ -7,10 +7,13 @@ use uuid::Uuid;
 
 use super::TicketFilter;
 use crate::sqlite::ReadError;
-use crate::view::lists::{List, lists};
+use crate::view::lists::{Dimension, List, lists, none};
 
 /// Where a filter names more of one kind, each ticket is looked at instead of their lists.
 const OTHERS_MAX: usize = 16;
+
+/// Where fewer tickets are passed over, other lists are not asked for.
+const LISTS_MIN: u64 = 16;
 
 /// The lists that a filter is read from.
 pub(super) struct Plan {
@@ -33,6 +36,12 @@ impl Plan {
             found.retain(|list| filter.wants(list));
             named.push((values.len(), found));
         }
+        if filter.unassigned == Some(false)
+            && filter.assignee_ids.is_empty()
+            && let Some(assigned) = assigned(connection, workspace, filter)?
+        {
+            named.push((OTHERS_MAX.saturating_add(1), assigned));
+        }
         let fewest = (0..named.len()).min_by_key(|index| named.get(*index).map(|(_, found)| total(found)));
         let mut best = fewest.map(|index| named.swap_remove(index).1).unwrap_or_default();
         for (values, others) in &named {
@@ -42,6 +51,26 @@ impl Plan {
         }
         Ok(Self { lists: best, is_exact })
     }
+}
+
+/// The lists of all who have tickets, where it costs less to read these than to pass over the tickets that nobody has.
+fn assigned(connection: &Connection, workspace: Uuid, filter: &TicketFilter) -> Result<Option<Vec<List>>, ReadError> {
+    let wanted = |dimension, values: &[Vec<u8>]| {
+        let mut found = lists(connection, workspace, dimension, values)?;
+        found.retain(|list| filter.wants(list));
+        Ok::<_, ReadError>(found)
+    };
+    let nobodys = total(&wanted(Dimension::Assignee, &[none()])?);
+    let assigned = total(&wanted(Dimension::All, &[none()])?).saturating_sub(nobodys);
+    // so many are passed over for each that is found, which costs less than to open as many lists
+    let passed_over = nobodys.checked_div(assigned).unwrap_or(0);
+    if passed_over < LISTS_MIN {
+        return Ok(None);
+    }
+    let mut found = wanted(Dimension::Assignee, &[])?;
+    found.retain(|list| !list.value.is_empty());
+    let lists = u64::try_from(found.len()).unwrap_or(u64::MAX);
+    Ok((lists <= passed_over).then_some(found))
 }
 
 /// Those that have tickets with some of the others, each with these.

@@ -72,6 +72,17 @@ async fn lists_say_how_many_there_are() {
         .await;
     assert_eq!(none.header("x-total-count"), Some("0"));
     assert_eq!(none.ok(), json!([]));
+    let said = rest.client.say(&channel, "ada", "again", "hello").await;
+    for (path, total) in [
+        (format!("/api/v1/chats?channelIds={channel}"), "3"),
+        (format!("/api/v1/chats/{}/messages", text(&said, "/chat/id")), "2"),
+        (format!("/api/v1/tickets/{}/messages", text(&said, "/ticket/id")), "2"),
+    ] {
+        let first = if path.contains('?') { "&first=1" } else { "?first=1" };
+        let reply = rest.get(&format!("{path}{first}")).await;
+        assert_eq!(reply.header("x-total-count"), Some(total), "{path}");
+        assert_eq!(reply.ok().as_array().unwrap().len(), 1, "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -301,6 +301,13 @@ impl World {
                 team_id: Some(self.dice.pick(&self.teams.clone())),
                 summary: Some("wants a refund".into()),
             },
+            // NEW, and somebody's
+            7 => ChatCommandBody::Open {
+                subject: None,
+                assignee_id: Some(self.dice.pick(&self.agents.clone())),
+                team_id: None,
+                is_taken: false,
+            },
             _ => {
                 let action = self.action(chat_id);
                 ChatCommandBody::ticket(id::ticket(chat_id, number), action)

@@ -147,7 +147,10 @@ fn answer(types: &mut Types<'_>, operation: &Operation) -> Value {
     if found.is_counted {
         headers.insert(
             "X-Total-Count".into(),
-            json!({ "description": "How many there are in all.", "schema": { "type": "integer", "minimum": 0 } }),
+            json!({
+                "description": "How many there are in all. Where that is not kept ready, 10,000 are looked at.",
+                "schema": { "type": "integer", "minimum": 0 },
+            }),
         );
     }
     if has_version(types, &schema) {

@@ -137,7 +137,7 @@ const CHATS: &[Row] = &[
         "List chats",
         "query listChats($channelIds: [UUID!], $search: String, $first: Int, $after: String) {
            chats(channelIds: $channelIds, search: $search, first: $first, after: $after) {
-             nodes { ...Chat } pageInfo { ...Page } } }",
+             nodes { ...Chat } pageInfo { ...Page } totalCount } }",
     ),
     row(
         Verb::Get,
@@ -151,7 +151,7 @@ const CHATS: &[Row] = &[
         "List the messages of a chat",
         "query listChatMessages($chatId: UUID!, $first: Int, $after: String, $last: Int, $before: String) {
            chat(id: $chatId) { messages(first: $first, after: $after, last: $last, before: $before) {
-             nodes { ...Message } pageInfo { ...Page } } } }",
+             nodes { ...Message } pageInfo { ...Page } totalCount } } }",
     ),
     row(
         Verb::Post,

@@ -198,7 +198,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 
 async fn find(services: &Services, principal: &Principal, ticket_id: Uuid) -> Result<DetailedTicket, ApiError> {
     let workspace = principal.workspace_id;
-    let mut found = services.view().await.ticket_details(workspace, ticket_id).await?;
+    let mut found = services.view().await?.ticket_details(workspace, ticket_id).await?;
     if found.is_none() && !services.live.view().is_embedded() {
         services.catch_up().await?;
         found = services.live.view().ticket_details(workspace, ticket_id).await?;

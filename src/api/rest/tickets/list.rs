@@ -126,7 +126,7 @@ impl TicketListQuery {
 
 /// The pages around one, by RFC 8288. The last is left out where it is not known, or is too far.
 fn links(uri: &Uri, query: &Query, (number, size): (u64, u64), page: &NumberedPage) -> String {
-    let last = page.total.is_exact.then(|| page.total.tickets.div_ceil(size).max(1));
+    let last = page.total.is_exact.then(|| page.total.items.div_ceil(size).max(1));
     let last = last.filter(|last| last.saturating_sub(1).saturating_mul(size) <= SKIP_MAX);
     let previous = number.checked_sub(1).filter(|previous| *previous > 0);
     let previous = previous.map(|previous| last.map_or(previous, |last| previous.min(last)));
@@ -142,7 +142,7 @@ fn links(uri: &Uri, query: &Query, (number, size): (u64, u64), page: &NumberedPa
 async fn find(services: &Services, principal: &Principal, asked: TicketListQuery) -> Result<NumberedPage, ApiError> {
     if principal.channels().is_some_and(<[Uuid]>::is_empty) {
         let total = Total {
-            tickets: 0,
+            items: 0,
             is_exact: true,
         };
         return Ok(NumberedPage {
@@ -154,7 +154,7 @@ async fn find(services: &Services, principal: &Principal, asked: TicketListQuery
     let skip = asked.skip();
     let limit = usize::try_from(asked.page_size).unwrap_or(PAGE_MAX);
     let filter = asked.into_filter(principal);
-    let view = services.view().await;
+    let view = services.view().await?;
     let page = view.tickets_page(principal.workspace_id, filter, TicketOrder::CreatedDesc, (skip, limit));
     page.await.map_err(|error| {
         let mut error = ApiError::from(error);
@@ -200,7 +200,7 @@ async fn retrieve_many(
     let services = &state.services;
     let page = find(services, &principal, asked).await?;
     let links = links(&uri, &query, (number, size), &page);
-    let total = page.total.tickets;
+    let total = page.total.items;
     let settings = services.live.settings();
     let tickets = page.items.into_iter().map(|found| TicketDetails::new(&settings, found));
     let mut response = Json(tickets.collect::<Vec<_>>()).into_response();

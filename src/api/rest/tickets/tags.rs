@@ -68,7 +68,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 
 /// When a tag was attached, which may be long ago.
 async fn attached_at(services: &Services, chat_id: Uuid, ticket: &Ticket, tag_id: Uuid) -> Result<Millis, ApiError> {
-    let view = services.view().await;
+    let view = services.view().await?;
     let mut before = None;
     for _ in 0..PAGES_MAX {
         let range = Range::Backward {

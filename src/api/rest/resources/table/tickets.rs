@@ -40,7 +40,7 @@ pub(super) const TICKETS: &[Row] = &[
         "List the messages of a ticket",
         "query listTicketMessages($ticketId: UUID!, $first: Int, $after: String, $last: Int, $before: String) {
            ticket(id: $ticketId) { messages(first: $first, after: $after, last: $last, before: $before) {
-             nodes { ...Message } pageInfo { ...Page } } } }",
+             nodes { ...Message } pageInfo { ...Page } totalCount } } }",
     ),
     row(
         Verb::Get,

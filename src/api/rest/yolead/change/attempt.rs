@@ -151,7 +151,7 @@ impl<'a> Attempt<'a> {
 
     /// What a command found that is repeated now; what is there now, where its events are too far back.
     async fn first_time(&self, known: &Ticket, answer: &Answer<Chat>) -> Result<Moment, ApiError> {
-        let view = self.services.view().await;
+        let view = self.services.view().await?;
         let mut before = None;
         for _ in 0..PAGES_MAX {
             let page = view.events(self.chat_id, None, back_from(before)).await?;
