@@ -1,4 +1,5 @@
-//! Lists of tickets made at certain times, in the order of their updates: what a walk passes over has none of them.
+//! Records made by hand: lists of tickets made at certain times (what a walk passes over has none of them), of tickets that
+//! few have, and the age of queues.
 
 use std::sync::Arc;
 
@@ -6,7 +7,7 @@ use switchboard::domain::event::{Cause, Profile};
 use switchboard::domain::{Actor, Event, EventBody, Owner, Reason, Ticket, id};
 use switchboard::store::Record;
 use switchboard::view::page::{Page, Range, TicketKey};
-use switchboard::view::{TicketFilter, TicketOrder, View};
+use switchboard::view::{StatsFilter, TicketFilter, TicketOrder, View};
 use uuid::Uuid;
 
 use crate::support::world::Dice;
@@ -277,5 +278,37 @@ async fn the_few_that_somebody_has_are_found_among_the_many_that_nobody_has() {
         assert_eq!([first, rest].concat(), expected);
         let total = view.ticket_total(id::first_workspace(), filter).await.unwrap();
         assert_eq!((total.items, total.is_exact), (expected.len() as u64, true));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_oldest_new_ticket_of_an_agent_is_the_agents_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let view = View::standalone(&directory.path().join("view.db")).unwrap();
+    let mut world = World::new();
+    let mut made_at = Vec::new();
+    for assignee_id in [None, Some(agent(1)), Some(agent(2)), Some(agent(1))] {
+        world.now += 1_000;
+        made_at.push(world.now);
+        world.create();
+        let ticket = world.tickets.last_mut().unwrap();
+        (ticket.assignee_id, ticket.reason) = (assignee_id, Reason::Inbound);
+        let ticket = ticket.clone();
+        world.changed(ticket);
+    }
+    view.apply(std::mem::take(&mut world.records), None).await.unwrap();
+    for (assignee_ids, oldest, new) in [
+        (vec![], Some(made_at[0]), 4),
+        (vec![agent(1)], Some(made_at[1]), 2),
+        (vec![agent(2)], Some(made_at[2]), 1),
+        (vec![agent(1), agent(2)], Some(made_at[1]), 3),
+        (vec![agent(0)], None, 0),
+    ] {
+        let filter = StatsFilter {
+            assignee_ids,
+            ..StatsFilter::default()
+        };
+        let stats = view.queue_stats(id::first_workspace(), filter).await.unwrap();
+        assert_eq!((stats.oldest_new_at, stats.new), (oldest, new));
     }
 }
