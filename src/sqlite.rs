@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
@@ -38,9 +39,18 @@ pub fn open_writer(path: &Path, durability: Durability) -> rusqlite::Result<Conn
     connection.pragma_update(None, "cache_size", -65_536)?;
     connection.pragma_update(None, "wal_autocheckpoint", checkpoint_after_pages)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    settle(&connection)?;
+    Ok(connection)
+}
+
+/// What both kinds need.
+fn settle(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(128);
-    Ok(connection)
+    // otherwise a statement with LIMIT ? is prepared anew whenever its values are cleared, which the cache always does
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map(drop)
 }
 
 fn open_reader(path: &Path, beside: Option<&Path>) -> rusqlite::Result<Connection> {
@@ -55,8 +65,7 @@ fn open_reader(path: &Path, beside: Option<&Path>) -> rusqlite::Result<Connectio
         connection.pragma_update(Some(file), "cache_size", -8_192)?;
         connection.pragma_update(Some(file), "mmap_size", 0)?;
     }
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    connection.set_prepared_statement_cache_capacity(128);
+    settle(&connection)?;
     Ok(connection)
 }
 

@@ -96,13 +96,16 @@ async fn step(shared: &Shared, target: &mut Option<Heads>) -> Result<(), LiveErr
         Followed::Records(records) => take_in(shared, applied, records).await?,
         Followed::Trimmed => {
             tracing::info!("the log no longer holds what comes next: reading the aggregates");
+            *target = None;
             rebuild(shared).await?;
         }
         Followed::EpochChanged => {
             tracing::warn!("the logs began a new life: building the view again");
             if !shared.view.is_embedded() {
+                shared.applied.send_modify(|applied| applied.ready = false);
                 shared.view.reset().await?;
             }
+            *target = None;
             rebuild(shared).await?;
         }
     }

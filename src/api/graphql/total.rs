@@ -56,11 +56,13 @@ impl ListTotal {
 impl ListTotal {
     /// How many there are on all pages. Kept ready for the events of a chat; of the others up to 10,000 are counted, and of
     /// a `search` all that was found.
+    #[graphql(complexity = 5)]
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
         Ok(int(self.total(ctx).await?.items))
     }
 
     /// `totalCount` is all of them. False: there may be more.
+    #[graphql(complexity = 5)]
     async fn total_count_is_exact(&self, ctx: &Context<'_>) -> Result<bool> {
         Ok(self.total(ctx).await?.is_exact)
     }

@@ -17,8 +17,11 @@ const WAITING_MAX: usize = 256;
 const WAITING_MAX_BYTES: usize = 256 * 1_024;
 /// From so many quarters of either on, the next answers wait for members.
 const CROWDED_QUARTERS: usize = 3;
-/// How long.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// How long, with so many members.
+fn patience(members: usize) -> Duration {
+    let each = u64::try_from(members).unwrap_or(u64::MAX);
+    Duration::from_millis(each.saturating_add(50).min(1_000))
+}
 
 /// One execution and its members.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ struct State {
     members: usize,
     /// Those of them that have not taken what is gone.
     lost: usize,
+    /// Until when the answers before a number are to be taken.
+    crowded: Option<(Instant, u64)>,
     /// Every answer after this entry is in `waiting`, or is still to come: the life of the logs, and the ordinal in it.
     covered_from: (u64, u64),
     waiting: VecDeque<Waiting>,
@@ -97,12 +102,43 @@ impl State {
         }
     }
 
-    /// Whether somebody who is not lost has taken none of so much that the next answers should wait.
+    /// Whether somebody who is not lost has so much to take that the next answers should wait.
     fn is_crowded(&self) -> bool {
         let is_much = |has: usize, max: usize| has.saturating_mul(4) >= max.saturating_mul(CROWDED_QUARTERS);
-        self.waiting.front().is_some_and(|front| front.untaken > self.lost)
+        self.is_held_up()
             && self.waiting.len() > 1
             && (is_much(self.waiting.len(), WAITING_MAX) || is_much(self.bytes, WAITING_MAX_BYTES))
+    }
+
+    /// Until when the next answer waits, if it has to.
+    fn deadline(&mut self) -> Option<Instant> {
+        if !self.is_crowded() {
+            return None;
+        }
+        match self.crowded {
+            Some((deadline, before)) if self.first < before => Some(deadline),
+            Some(_) | None => {
+                let deadline = Instant::now().checked_add(patience(self.members))?;
+                self.crowded = Some((deadline, self.next()));
+                Some(deadline)
+            }
+        }
+    }
+
+    /// Waits no longer for those who have not taken what they should have.
+    fn lose(&mut self) {
+        let Some((_, before)) = self.crowded.take() else {
+            return;
+        };
+        while self.first < before && self.is_held_up() {
+            self.pop();
+        }
+        self.trim();
+    }
+
+    /// Whether somebody who is not lost has not taken the oldest.
+    fn is_held_up(&self) -> bool {
+        self.waiting.front().is_some_and(|front| front.untaken > self.lost)
     }
 
     /// Lets go of what all have taken who are not lost, and of the oldest where there is too much.
@@ -112,6 +148,13 @@ impl State {
             || (self.bytes > WAITING_MAX_BYTES && self.waiting.len() > 1)
         {
             self.pop();
+        }
+    }
+
+    /// A member that would have taken this number next goes on elsewhere.
+    fn find_again(&mut self, number: u64) {
+        if number < self.first {
+            self.lost = self.lost.saturating_sub(1);
         }
     }
 
@@ -181,17 +224,15 @@ impl Group {
         self.wake();
     }
 
-    /// Waits for members that have much to take, but not for long: a burst comes faster than they have their turns. Who has
-    /// not taken the oldest by then reads by itself.
+    /// Waits for members that have much to take, but not for long: a burst comes faster than they have their turns. Whoever
+    /// has not taken by then what there was at first reads by itself.
     pub(super) async fn room(&self) {
-        let deadline = Instant::now().checked_add(PATIENCE).unwrap_or_else(Instant::now);
-        while self.state.lock().is_crowded() {
-            if timeout_at(deadline, self.eased.notified()).await.is_err() {
-                let mut state = self.state.lock();
-                while state.is_crowded() {
-                    state.pop();
-                }
+        loop {
+            let Some(deadline) = self.state.lock().deadline() else {
                 return;
+            };
+            if timeout_at(deadline, self.eased.notified()).await.is_err() {
+                self.state.lock().lose();
             }
         }
     }
@@ -297,6 +338,7 @@ impl Member {
                         for waiting in state.waiting.iter_mut().take(joined).skip(passed) {
                             waiting.untaken = waiting.untaken.saturating_add(1);
                         }
+                        state.find_again(self.next);
                         self.next = state.first.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX));
                         return true;
                     }
@@ -391,9 +433,7 @@ impl Member {
 
     /// Leaves out what comes before a number.
     fn pass(&mut self, state: &mut State, to: u64) {
-        if self.next < state.first {
-            state.lost = state.lost.saturating_sub(1);
-        }
+        state.find_again(self.next);
         for number in self.next.max(state.first)..to {
             if let Some(waiting) = state.at(number) {
                 waiting.untaken = waiting.untaken.saturating_sub(1);

@@ -41,6 +41,7 @@ struct Zone {
 /// Keeps them. What enters and leaves is written in the end, in order: neighbours are in the same zones.
 pub(super) struct Zones<'a> {
     find: CachedStatement<'a>,
+    is_there: CachedStatement<'a>,
     read: CachedStatement<'a>,
     write: CachedStatement<'a>,
     delete: CachedStatement<'a>,
@@ -85,6 +86,7 @@ impl<'a> Zones<'a> {
                 "SELECT at, (SELECT min(at) FROM zone n WHERE n.list = ?1 AND n.at > z.at), least, most, eras FROM zone z
                  WHERE list = ?1 AND at <= ?2 ORDER BY at DESC LIMIT 1",
             )?,
+            is_there: connection.prepare_cached("SELECT 1 FROM by_updated WHERE list = ?1 AND at = ?2 LIMIT 1")?,
             read: connection.prepare_cached(
                 "SELECT created FROM by_updated WHERE list = ?1 AND at >= ?2 AND at < ?3 LIMIT ?4",
             )?,
@@ -158,8 +160,11 @@ impl<'a> Zones<'a> {
         }
     }
 
-    /// A zone may begin here.
+    /// A zone may begin here, if something is still there.
     fn begin(&mut self, list: i64, at: i64) -> rusqlite::Result<()> {
+        if !self.is_there.exists(params![list, at])? {
+            return Ok(());
+        }
         let around = self.find(list, at)?.filter(|zone| zone.at.start != at);
         let Some(around) = around else { return Ok(()) };
         let begun = Zone {

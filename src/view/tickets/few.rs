@@ -57,9 +57,8 @@ pub(super) fn few(
     }))
 }
 
-/// Every ticket that matches, if few were made at the times that the filter names. A walk in another order might pass over
-/// all others on its way to them; where there are many, it soon comes to some. Of `n`, the root of `n / 2` is where both cost
-/// about the same.
+/// Every ticket that matches, if few were made at the times that the filter names: of `n`, the root of a sixteenth. A walk in
+/// another order might pass over all others on its way to them; where there are more, it soon comes to some.
 pub(super) fn made_then(
     connection: &Connection,
     (workspace, plan): (Uuid, &Plan),
@@ -69,7 +68,7 @@ pub(super) fn made_then(
     if !filter.bounds_creation() || order.key_of_list() == Key::Created {
         return Ok(None);
     }
-    let few_max = (total(&plan.lists) / 2).isqrt();
+    let few_max = (total(&plan.lists) / 16).isqrt();
     let mut walk = Walk::new(
         connection,
         plan,

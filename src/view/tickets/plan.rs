@@ -63,7 +63,9 @@ fn assigned(connection: &Connection, workspace: Uuid, filter: &TicketFilter) -> 
     let nobodys = total(&wanted(Dimension::Assignee, &[none()])?);
     let assigned = total(&wanted(Dimension::All, &[none()])?).saturating_sub(nobodys);
     // so many are passed over for each that is found, which costs less than to open as many lists
-    let passed_over = nobodys.checked_div(assigned).unwrap_or(0);
+    let Some(passed_over) = nobodys.checked_div(assigned) else {
+        return Ok(Some(Vec::new()));
+    };
     if passed_over < LISTS_MIN {
         return Ok(None);
     }
