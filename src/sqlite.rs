@@ -6,7 +6,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
 
 /// What a pool's second file is called in SQL; its tables are found without.
 pub const BESIDE: &str = "beside";
@@ -98,6 +99,7 @@ struct Shared {
     beside: Option<PathBuf>,
     idle: Mutex<Vec<Connection>>,
     turns: Arc<Semaphore>,
+    tasks: TaskTracker,
 }
 
 impl ReadPool {
@@ -116,6 +118,7 @@ impl ReadPool {
                 beside: beside.map(Path::to_owned),
                 idle: Mutex::new(Vec::with_capacity(size)),
                 turns: Arc::new(Semaphore::new(size)),
+                tasks: TaskTracker::new(),
             }),
         }
     }
@@ -129,11 +132,21 @@ impl ReadPool {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
     {
-        let turn = Arc::clone(&self.shared.turns)
-            .acquire_owned()
-            .await
-            .map_err(|_| ReadError::CutOff)?;
         let shared = Arc::clone(&self.shared);
+        // as a task of its own: a caller that waits for something else meanwhile must not keep a turn that it was given
+        let reading = self.shared.tasks.spawn(async move {
+            let turn = Arc::clone(&shared.turns).acquire_owned().await;
+            let turn = turn.map_err(|_| ReadError::CutOff)?;
+            Self::read_in_turn(shared, turn, read).await
+        });
+        reading.await.map_err(|_| ReadError::CutOff)?
+    }
+
+    async fn read_in_turn<T, F>(shared: Arc<Shared>, turn: OwnedSemaphorePermit, read: F) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
+    {
         tokio::task::spawn_blocking(move || {
             let idle = shared.idle.lock().pop();
             let connection = match idle {
