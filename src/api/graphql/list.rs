@@ -13,32 +13,23 @@ use super::total::{ListTotal, Listed};
 use crate::api::error::ApiError;
 use crate::live::Cursor;
 use crate::view::page::{TicketKey, encode_seq};
-use crate::view::{TicketFilter, TicketOrder, Total};
+use crate::view::{TicketFilter, TicketOrder};
 
 /// How many there are.
 #[derive(Clone, Debug)]
-pub struct TicketTotal(pub(super) TicketFilter);
-
-impl TicketTotal {
-    async fn total(&self, ctx: &Context<'_>) -> Result<Total> {
-        let workspace = principal(ctx)?.workspace_id;
-        let view = services(ctx)?.view().await?;
-        let total = view.ticket_total(workspace, self.0.clone()).await;
-        Ok(total.map_err(ApiError::from)?)
-    }
-}
+pub struct TicketTotal(ListTotal);
 
 #[Object]
 impl TicketTotal {
     /// How many tickets match. Kept ready where the filter names one thing beside status, reason and priority, or nothing
     /// but channels, teams, assignees and statuses; otherwise the newest 10,000 candidates are looked at.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        Ok(int(self.total(ctx).await?.items))
+        Ok(int(self.0.total(ctx).await?.items))
     }
 
     /// `totalCount` is all of them. False: there may be more.
     async fn total_count_is_exact(&self, ctx: &Context<'_>) -> Result<bool> {
-        Ok(self.total(ctx).await?.is_exact)
+        Ok(self.0.total(ctx).await?.is_exact)
     }
 }
 
@@ -65,7 +56,8 @@ pub(super) async fn tickets(
     let view = services(ctx)?.view().await?;
     let found = view.tickets(workspace, filter.clone(), order, range).await;
     let found = found.map_err(ApiError::from)?;
-    Ok(connection(found, TicketTotal(filter), |row| {
+    let total = TicketTotal(ListTotal::of(Listed::Tickets(Box::new(filter))));
+    Ok(connection(found, total, |row| {
         (order.key(&row.ticket).encode(), Ticket(row))
     }))
 }

@@ -7,11 +7,13 @@ use uuid::Uuid;
 use super::loader::{principal, services};
 use super::scalar::int;
 use crate::api::error::ApiError;
-use crate::view::{ChatFilter, Total};
+use crate::view::{ChatFilter, TicketFilter, Total};
 
 /// What a list has.
 #[derive(Clone, Debug)]
 pub(super) enum Listed {
+    /// As far as the key may know of them.
+    Tickets(Box<TicketFilter>),
     /// As far as the key may know of them.
     Chats(ChatFilter),
     /// Of a chat, or of its ticket with this number.
@@ -35,7 +37,7 @@ impl ListTotal {
         }
     }
 
-    async fn total(&self, ctx: &Context<'_>) -> Result<Total> {
+    pub(super) async fn total(&self, ctx: &Context<'_>) -> Result<Total> {
         let total = self.counted.get_or_try_init(|| self.count(ctx)).await?;
         Ok(*total)
     }
@@ -44,6 +46,7 @@ impl ListTotal {
         let workspace = principal(ctx)?.workspace_id;
         let view = services(ctx)?.view().await?;
         let total = match &self.listed {
+            Listed::Tickets(filter) => view.ticket_total(workspace, (**filter).clone()).await,
             Listed::Chats(filter) => view.chat_total(workspace, filter.clone()).await,
             Listed::Messages(chat_id, ticket_number) => view.message_total(*chat_id, *ticket_number).await,
             Listed::Events(chat_id, ticket_number) => view.event_total(*chat_id, *ticket_number).await,

@@ -1,62 +1,29 @@
 //! Looking at tickets one by one.
 
 use rusqlite::types::Value;
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
+use rusqlite::{CachedStatement, Connection, OptionalExtension};
 use uuid::Uuid;
 
-use super::{TicketFilter, TicketOrder, Whereabouts};
+use super::{TicketFilter, TicketOrder};
 use crate::domain::Reason;
 use crate::sqlite::ReadError;
 use crate::view::condition::{Where, blob, blobs, texts};
 use crate::view::page::TicketKey;
-use crate::view::read::{CHAT, TicketRow, bytes, chat, number, parsed, signed};
-
-/// A ticket with what a filter needs of its chat.
-#[derive(Clone, Debug)]
-struct Candidate {
-    row: TicketRow,
-    channel_id: Uuid,
-    responder_id: Option<Uuid>,
-    removed: bool,
-}
-
-const CANDIDATE: &str = "SELECT chat, body, channel, responder, removed FROM ticket";
-
-fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
-    let responder: Option<[u8; 16]> = row.get(3)?;
-    Ok(Candidate {
-        row: TicketRow {
-            chat_id: bytes(row, 0)?,
-            ticket: parsed(row, 1)?,
-        },
-        channel_id: bytes(row, 2)?,
-        responder_id: responder.map(Uuid::from_bytes),
-        removed: row.get(4)?,
-    })
-}
+use crate::view::read::{CHAT, TicketRow, bytes, chat, number, signed, ticket};
 
 impl TicketFilter {
-    fn shows(&self, candidate: &Candidate) -> bool {
-        let ticket = &candidate.row.ticket;
-        let in_sight = self.include_removed
-            || !candidate.removed && (ticket.reason != Reason::Deleted || !self.reasons.is_empty());
-        let at = Whereabouts {
-            chat_id: candidate.row.chat_id,
-            channel_id: candidate.channel_id,
-            responder_id: candidate.responder_id,
-        };
-        in_sight && self.matches(ticket, at)
+    fn has_tag(&self, mut tags: impl Iterator<Item = Uuid>) -> bool {
+        self.tag_ids.is_empty() || tags.any(|tag| self.tag_ids.contains(&tag))
     }
 
-    /// The same, with what only the chat knows.
-    fn is_shown(&self, connection: &Connection, candidate: &Candidate) -> Result<bool, ReadError> {
-        let shows = self.shows(candidate);
-        if !shows || self.responder_version_ids.is_empty() {
-            return Ok(shows);
+    /// Whether the chat has a wanted version of a responder.
+    fn has_version(&self, connection: &Connection, chat_id: Uuid) -> Result<bool, ReadError> {
+        if self.responder_version_ids.is_empty() {
+            return Ok(true);
         }
         let found = connection
             .prepare_cached(&format!("{CHAT} WHERE id = ?1"))?
-            .query_row([candidate.row.chat_id.as_bytes()], chat)
+            .query_row([chat_id.as_bytes()], chat)
             .optional()?;
         let version_id = found.and_then(|chat| chat.responder?.version_id);
         Ok(version_id.is_some_and(|id| self.responder_version_ids.contains(&id)))
@@ -128,7 +95,12 @@ impl<'a> Look<'a> {
         Ok(Self {
             connection,
             filter,
-            read: prepared(connection, (workspace, filter), CANDIDATE, ("id = ?", 1))?,
+            read: prepared(
+                connection,
+                (workspace, filter),
+                "SELECT chat, body FROM ticket",
+                ("id = ?", 1),
+            )?,
         })
     }
 
@@ -136,10 +108,12 @@ impl<'a> Look<'a> {
     pub(super) fn at(&mut self, id: &[u8; 16]) -> Result<Option<TicketRow>, ReadError> {
         self.read.raw_bind_parameter(1, id)?;
         let mut rows = self.read.raw_query();
-        let found = rows.next()?.map(candidate).transpose()?;
-        let Some(found) = found else { return Ok(None) };
-        let is_shown = self.filter.is_shown(self.connection, &found)?;
-        Ok(is_shown.then_some(found.row))
+        let Some(found) = rows.next()?.map(ticket).transpose()? else {
+            return Ok(None);
+        };
+        let is_shown = self.filter.has_tag(found.ticket.tags.iter().copied())
+            && self.filter.has_version(self.connection, found.chat_id)?;
+        Ok(is_shown.then_some(found))
     }
 
     /// Those of these that are shown.
@@ -154,7 +128,8 @@ impl<'a> Look<'a> {
 
 /// Finds tickets that a filter shows, with their places in an order, and parses none of them.
 pub(super) struct Find<'a> {
-    look: Look<'a>,
+    connection: &'a Connection,
+    filter: &'a TicketFilter,
     read: CachedStatement<'a>,
 }
 
@@ -165,9 +140,10 @@ impl<'a> Find<'a> {
         (workspace, filter, order): (Uuid, &'a TicketFilter, TicketOrder),
         by: (&str, usize),
     ) -> Result<Self, ReadError> {
-        let select = format!("SELECT {}, id, tags FROM ticket", order.key_in_sql());
+        let select = format!("SELECT {}, id, tags, chat FROM ticket", order.key_in_sql());
         Ok(Self {
-            look: Look::new(connection, workspace, filter)?,
+            connection,
+            filter,
             read: prepared(connection, (workspace, filter), &select, by)?,
         })
     }
@@ -177,21 +153,17 @@ impl<'a> Find<'a> {
         for (index, value) in (1..).zip(values) {
             self.read.raw_bind_parameter(index, value)?;
         }
-        let filter = self.look.filter;
         let mut rows = self.read.raw_query();
         while let Some(row) = rows.next()? {
             let tags: Vec<u8> = row.get(2)?;
             let (tags, _) = tags.as_chunks::<16>();
-            let has_tag = |wanted: &Uuid| tags.contains(wanted.as_bytes());
-            if !filter.tag_ids.is_empty() && !filter.tag_ids.iter().any(has_tag) {
-                continue;
-            }
-            let key = TicketKey {
-                at: number(row, 0)?,
-                id: bytes(row, 1)?,
-            };
-            if filter.responder_version_ids.is_empty() || self.look.at(key.id.as_bytes())?.is_some() {
-                found.push(key);
+            if self.filter.has_tag(tags.iter().copied().map(Uuid::from_bytes))
+                && self.filter.has_version(self.connection, bytes(row, 3)?)?
+            {
+                found.push(TicketKey {
+                    at: number(row, 0)?,
+                    id: bytes(row, 1)?,
+                });
             }
         }
         Ok(())
