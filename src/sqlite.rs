@@ -133,6 +133,9 @@ impl ReadPool {
         F: FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
     {
         let shared = Arc::clone(&self.shared);
+        if let Ok(turn) = Arc::clone(&shared.turns).try_acquire_owned() {
+            return Self::read_in_turn(shared, turn, read).await;
+        }
         // as a task of its own: a caller that waits for something else meanwhile must not keep a turn that it was given
         let reading = self.shared.tasks.spawn(async move {
             let turn = Arc::clone(&shared.turns).acquire_owned().await;
