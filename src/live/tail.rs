@@ -179,9 +179,6 @@ impl Tail {
         if heads.epoch != now.heads.epoch || heads.positions.len() != now.heads.positions.len() {
             return Ok(Some(EPOCH));
         }
-        if heads.is_behind(&now.floor) {
-            return Ok(Some(TRIMMED));
-        }
         if now.heads.is_behind(heads) {
             // another node may be ahead of this one, but nobody is ahead of the store
             let store = self.live.shared.store.heads().await?;
