@@ -207,9 +207,12 @@ impl Live {
         Signal::new(self.clone(), Arc::new(interest))
     }
 
-    /// Where this node is.
+    /// Where this node is; nowhere while the view is being built, when much that comes is old.
     #[must_use]
     pub fn place(&self) -> Place {
+        if !self.shared.applied.borrow().ready {
+            return Place::default();
+        }
         let (ordinal, heads) = self.shared.hub.now();
         Place { ordinal, heads }
     }

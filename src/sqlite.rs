@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 /// What a pool's second file is called in SQL; its tables are found without.
 pub const BESIDE: &str = "beside";
@@ -136,12 +136,13 @@ impl ReadPool {
         if let Ok(turn) = Arc::clone(&shared.turns).try_acquire_owned() {
             return Self::read_in_turn(shared, turn, read).await;
         }
-        // as a task of its own: a caller that waits for something else meanwhile must not keep a turn that it was given
-        let reading = self.shared.tasks.spawn(async move {
+        // as a task of its own: a caller that waits for something else meanwhile must not keep a turn that it was given;
+        // one that is gone waits no more
+        let reading = AbortOnDropHandle::new(self.shared.tasks.spawn(async move {
             let turn = Arc::clone(&shared.turns).acquire_owned().await;
             let turn = turn.map_err(|_| ReadError::CutOff)?;
             Self::read_in_turn(shared, turn, read).await
-        });
+        }));
         reading.await.map_err(|_| ReadError::CutOff)?
     }
 

@@ -10,17 +10,22 @@ mod lists;
 mod log;
 mod outside;
 pub mod page;
+mod posts;
 mod queue;
 mod read;
+mod recount;
 mod schema;
 pub mod search;
 mod stats;
 mod tickets;
 mod totals;
+mod waiting;
 mod writer;
 
 pub use chats::ChatFilter;
-pub use outside::{ContactRow, Pool, PostFilter, PostRow};
+pub use log::{LogQuestion, Passed};
+pub use outside::ContactRow;
+pub use posts::{PostFilter, PostRow};
 pub use queue::{QueueQuestion, QueueState};
 pub use read::{ChatRow, EventRow, MessageRow, Reaction, TicketRow};
 pub use stats::{QueueStats, StatsFilter};
@@ -28,6 +33,7 @@ pub use tickets::{
     DetailedTicket, FILTER_VALUES_MAX, NumberedPage, SKIP_MAX, TicketFilter, TicketOrder, Whereabouts, waiting_key,
 };
 pub use totals::Total;
+pub use waiting::Pool;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -44,6 +50,8 @@ use crate::store::{Heads, Record};
 const READERS: usize = 8;
 /// How many reads of those who follow the log, and how many of live queues, may run at once.
 const FOLLOWERS: usize = 4;
+/// How many reads of the one who takes in the logs may run at once: it asks one thing after the other.
+const TAKERS: usize = 1;
 /// How many records of the store's log are read at once when the embedded view is built again.
 const REBUILD_RECORDS: u32 = 4_096;
 
@@ -66,6 +74,8 @@ pub struct View {
     follows: ReadPool,
     /// For live queues.
     queues: ReadPool,
+    /// For the one who takes in the logs, whom nobody shall hold up.
+    intake: ReadPool,
     /// None where the store's writer does the writing.
     writer: Option<Arc<Writer>>,
 }
@@ -77,6 +87,7 @@ impl View {
             reads: pool(READERS),
             follows: pool(FOLLOWERS),
             queues: pool(FOLLOWERS),
+            intake: pool(TAKERS),
             writer: writer.map(Arc::new),
         }
     }
@@ -150,7 +161,9 @@ impl View {
     /// # Errors
     /// What SQLite says; the same records may be applied again then.
     pub async fn apply(&self, records: Vec<Record>, heads: Option<Heads>) -> Result<Vec<Entry>, ReadError> {
-        self.writer()?.apply(records, heads).await
+        let mut entries = self.writer()?.apply(records, heads).await?;
+        log::date_responders(&mut entries);
+        Ok(entries)
     }
 
     /// How far the logs were followed, and from where on every record is in its log's order (the floor).
@@ -167,7 +180,7 @@ impl View {
                 .filter(|(state, history)| state.epoch == history.epoch);
             Ok(both.map(|(state, history)| state.least(&history)).zip(floor))
         };
-        self.reads.read(read).await
+        self.intake.read(read).await
     }
 
     /// Sets the floor: what came before was read from aggregates, not in the order of the logs.
@@ -191,7 +204,7 @@ impl View {
     /// # Errors
     /// What SQLite says.
     pub async fn last_ordinal(&self) -> Result<u64, ReadError> {
-        self.follows.read(log::last_ordinal).await
+        self.intake.read(log::last_ordinal).await
     }
 
     /// Lets go of the files.
@@ -199,5 +212,51 @@ impl View {
         self.reads.close();
         self.follows.close();
         self.queues.close();
+        self.intake.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::time::Duration;
+
+    use futures_util::future::join_all;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_holds_up_the_one_who_takes_in_the_logs() {
+        let directory = tempfile::tempdir().unwrap();
+        let view = View::standalone(&directory.path().join("view.db")).unwrap();
+        let pools = [
+            (&view.reads, READERS),
+            (&view.follows, FOLLOWERS),
+            (&view.queues, FOLLOWERS),
+        ];
+        let turns = pools.iter().flat_map(|(pool, size)| std::iter::repeat_n(*pool, *size));
+        let (ends, slow): (Vec<_>, Vec<_>) = turns
+            .map(|pool| {
+                let (end, ended) = oneshot::channel::<()>();
+                let read = pool.read(move |_| {
+                    let _ = ended.blocking_recv();
+                    Ok(())
+                });
+                (end, read)
+            })
+            .unzip();
+        let mut slow = pin!(join_all(slow));
+        assert!(futures_util::poll!(slow.as_mut()).is_pending());
+        let asked = async {
+            view.followed().await?;
+            view.settings().await?;
+            view.locate(Vec::new()).await?;
+            view.last_ordinal().await
+        };
+        let answered = tokio::time::timeout(Duration::from_secs(20), asked).await;
+        drop(ends);
+        assert!(slow.await.iter().all(Result::is_ok));
+        assert_eq!(answered.expect("an answer beside them").unwrap(), 0);
     }
 }

@@ -9,13 +9,14 @@
 //! |---|---|
 //! | 1001 | the server shuts down |
 //! | 1002, 1009 | broken frames, a message over the bound |
+//! | 1013 | the key, or an address without a key, asks for too much: later it may not |
 //! | 4400 | not a message of the protocol |
 //! | 4401 | an operation before the acknowledgement |
 //! | 4403 | no known key, or the key was revoked, expired or changed |
 //! | 4406 | the client does not speak the protocol |
 //! | 4408 | no `connection_init` in time |
 //! | 4409 | an id that is in use |
-//! | 4429 | a second `connection_init`; or the key, or an address without a key, asks for too much |
+//! | 4429 | a second `connection_init` |
 //!
 //! A client that is silent for three pings, or takes nothing for the send time-out, is dropped without a word.
 
@@ -305,7 +306,8 @@ impl Session {
             Ok::<_, ApiError>((principal, seat))
         };
         let (principal, seat) = admit().map_err(|error| match error.code {
-            "RATE_LIMITED" => Ending::close(4429, error.message),
+            // clients take 4429 for a fault of theirs, and do not come back
+            "RATE_LIMITED" => Ending::close(1013, error.message),
             _ => forbidden(),
         })?;
         (self.principal, self.seat) = (Some(principal), Some(seat));

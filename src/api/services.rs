@@ -55,22 +55,35 @@ pub(crate) fn new_id() -> Result<Uuid, ApiError> {
 impl Services {
     /// The view with everything in it that this node has acknowledged.
     pub(crate) async fn view(&self) -> Result<&View, ApiError> {
+        let view = self.view_as_it_is().await?;
+        self.own_writes().await;
+        Ok(view)
+    }
+
+    /// The view as far as it is, once it answers.
+    pub(crate) async fn view_as_it_is(&self) -> Result<&View, ApiError> {
         let view = self.live.view();
-        if !view.is_embedded() {
-            let wait = Duration::from_millis(OWN_WRITES_WAIT_MS);
-            if tokio::time::timeout(wait, self.live.ready()).await.is_err() {
-                return Err(ApiError::new(
-                    "UNAVAILABLE",
-                    "the view is being built: ask later, or another node",
-                ));
-            }
-            for (partition, position) in (0_u16..).zip(self.router.acknowledged()) {
-                if position > 0 && !self.live.wait_for(partition, position, wait).await {
-                    break;
-                }
-            }
+        let wait = Duration::from_millis(OWN_WRITES_WAIT_MS);
+        if !view.is_embedded() && tokio::time::timeout(wait, self.live.ready()).await.is_err() {
+            return Err(ApiError::new(
+                "UNAVAILABLE",
+                "the view is being built: ask later, or another node",
+            ));
         }
         Ok(view)
+    }
+
+    /// Waits until this node has taken in what it has acknowledged, but not for long.
+    pub(crate) async fn own_writes(&self) {
+        if self.live.view().is_embedded() {
+            return;
+        }
+        let wait = Duration::from_millis(OWN_WRITES_WAIT_MS);
+        for (partition, position) in (0_u16..).zip(self.router.acknowledged()) {
+            if position > 0 && !self.live.wait_for(partition, position, wait).await {
+                break;
+            }
+        }
     }
 
     /// Waits until everything that the store holds now can be read here: what is not found then is not there.
@@ -169,9 +182,7 @@ impl Services {
 
     /// What the key may know of the contact that stands for this one, as far as this node has read.
     pub(crate) async fn contact(&self, principal: &Principal, id: Uuid) -> Result<Option<ContactRow>, ApiError> {
-        let channels = principal.channels().map(<[Uuid]>::to_vec);
-        let found = self.view().await?.contact(principal.workspace_id, id, channels).await?;
-        Ok(found.and_then(|contact| principal.glimpse(contact)))
+        contact(self.view().await?, principal, id).await
     }
 
     /// A comment or review that the key may know of, as far as this node has read.
@@ -205,4 +216,11 @@ impl Services {
             body_hash,
         })
     }
+}
+
+/// What the key may know of the contact that stands for this one, as far as the view is.
+pub(crate) async fn contact(view: &View, principal: &Principal, id: Uuid) -> Result<Option<ContactRow>, ApiError> {
+    let channels = principal.channels().map(<[Uuid]>::to_vec);
+    let found = view.contact(principal.workspace_id, id, channels).await?;
+    Ok(found.and_then(|contact| principal.glimpse(contact)))
 }

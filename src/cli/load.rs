@@ -19,9 +19,10 @@ mod target;
 mod tickets;
 mod watch;
 
+use std::fs::File;
 use std::io::Write as _;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -36,7 +37,7 @@ use self::target::Target;
 
 /// The most messages of a run: what is kept of each has to fit the memory.
 const MESSAGES_MAX: u32 = 5_000_000;
-/// The most tickets that all dashboards together keep the version of.
+/// The most tickets that all dashboards together keep a number of.
 const DASHBOARD_TICKETS_MAX: u64 = 20_000_000;
 /// How many dashboards there are unless said otherwise.
 const DASHBOARDS: u32 = 50;
@@ -68,7 +69,7 @@ pub(super) struct LoadArguments {
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     chats: u32,
     /// How many sockets watch the tickets in the scenario dashboards, every second one as a queue: 0 to 10,000; 50 when
-    /// absent.
+    /// absent. A server takes as many of a key as its `api.sockets_per_key_max` says, 2,000 unless set.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=10_000))]
     subscribers: Option<u32>,
     /// Allow a server that is not on this machine.
@@ -116,14 +117,21 @@ impl LoadArguments {
     }
 }
 
+/// Before anything is sent: a report without a place would be lost.
+fn open(path: &Path) -> Result<File, String> {
+    File::create(path).map_err(|error| format!("--json {}: {error}", path.display()))
+}
+
 /// Runs the command. Standard output gets the report, standard error the progress.
 ///
 /// # Errors
 /// The server does not take part at all, or the report cannot be written.
 pub(super) fn run(arguments: LoadArguments) -> anyhow::Result<ExitCode> {
-    let json = arguments.json.clone();
-    let settings = match arguments.settings() {
-        Ok(settings) => settings,
+    let path = arguments.json.clone();
+    let settings = arguments.settings();
+    let opened = settings.and_then(|settings| Ok((settings, path.as_deref().map(open).transpose()?)));
+    let (settings, json) = match opened {
+        Ok(opened) => opened,
         Err(why) => {
             writeln!(std::io::stderr(), "switchboard: {why}")?;
             return Ok(ExitCode::from(BAD_ARGUMENTS));
@@ -132,10 +140,10 @@ pub(super) fn run(arguments: LoadArguments) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let report = runtime.context("the runtime")?.block_on(self::run::run(settings))?;
     write!(std::io::stdout(), "{report}")?;
-    if let Some(path) = json {
+    if let Some(mut json) = json {
         let mut text = serde_json::to_vec_pretty(&report)?;
         text.push(b'\n');
-        std::fs::write(&path, text).with_context(|| format!("{}", path.display()))?;
+        json.write_all(&text).context("the report as JSON")?;
     }
     Ok(if report.holds() {
         ExitCode::SUCCESS

@@ -14,7 +14,7 @@ use crate::domain::{Aggregate, Chat, Contact, Desk, Event, Post, Scope, Workspac
 use crate::server::{Node, open_store};
 use crate::store::Store;
 use crate::view::page::Range;
-use crate::view::{TicketFilter, View};
+use crate::view::{ChatRow, TicketFilter, View};
 
 /// How many aggregates are listed at once, and records read at once.
 const PAGE: usize = 500;
@@ -174,18 +174,23 @@ async fn check(store: &dyn Store, view: &View, aggregate_id: Uuid, report: &mut 
     Ok(())
 }
 
+/// Whether a row is what the records say of its chat.
+fn is_shown(row: &ChatRow, chat: &Chat) -> bool {
+    let last = chat.last_ticket.as_ref().map_or(0, |ticket| ticket.number);
+    let (owner, profile) = (&chat.owner, &chat.owner.profile);
+    (row.channel_id, row.contact_id) == (chat.channel_id, id::contact(chat.id))
+        && (&row.external_id, row.blocked) == (&owner.external_id, owner.blocked)
+        && (&row.name, &row.avatar) == (&profile.name, &profile.avatar)
+        && (&row.responder, row.responder_owns) == (&chat.responder, chat.responder_owns)
+        && (row.responder_epoch, row.removed_at) == (chat.responder_epoch, chat.removed_at)
+        && (row.version, row.seq, row.tickets) == (chat.version, chat.seq, last)
+        && (row.created_at, row.updated_at) == (chat.created_at, chat.updated_at)
+}
+
 /// The rows of a chat, its tickets and messages against what the records say.
 async fn check_view(view: &View, chat: &Chat, events: &[Arc<Event>], report: &mut Report) -> anyhow::Result<()> {
     let shown = view.chats(chat.workspace_id, vec![chat.id]).await?;
-    let last = chat.last_ticket.as_ref().map_or(0, |ticket| ticket.number);
-    let same = shown.first().is_some_and(|row| {
-        row.channel_id == chat.channel_id
-            && row.external_id == chat.owner.external_id
-            && row.name == chat.owner.profile.name
-            && (row.version, row.seq) == (chat.version, chat.seq)
-            && (row.tickets, row.updated_at) == (last, chat.updated_at)
-    });
-    if !same {
+    if shown.first().is_none_or(|row| !is_shown(row, chat)) {
         report.differs(chat.id, &format!("the view shows {:?}", shown.first()))?;
     }
     check_tickets(view, chat, events, report).await?;

@@ -240,16 +240,17 @@ async fn rebuild(shared: &Shared) -> Result<(), LiveError> {
     refresh_settings(shared).await?;
     let ordinal = shared.view.last_ordinal().await?;
     shared.ring.write().clear();
+    // first: whoever sees that the view is ready begins where the hub is
+    shared.hub.begin_anew(ordinal, target.clone());
     shared.applied.send_modify(|applied| {
         *applied = Applied {
             ordinal,
             heads: target.clone(),
-            floor: target.clone(),
+            floor: target,
             ready: true,
             built: Built::default(),
         };
     });
-    shared.hub.begin_anew(ordinal, target);
     Ok(())
 }
 

@@ -10,17 +10,20 @@ use tokio::sync::watch;
 use super::hub::{Came, Interest, Slot};
 use super::{Applied, Cursor, Live, LiveError, Published};
 use crate::domain::Event;
-use crate::store::Heads;
-use crate::view::Entry;
+use crate::store::{Heads, StoreError};
+use crate::view::{Entry, LogQuestion, Passed};
 
-/// The most entries of one step.
+/// The most entries of one step that may be wanted.
 const STEP_MAX: usize = 256;
 
 /// How many entries are passed over in one turn.
 const TURN_MAX: u32 = 64;
 
-/// How long a cursor that is ahead of this node is waited for.
-const POINT_WAIT: Duration = Duration::from_secs(2);
+/// How often it is looked whether the store has a record that this node lacks.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How many looks may find that this node came no further.
+const STALLED_LOOKS_MAX: u32 = 15;
 
 /// Where a subscription begins.
 #[derive(Clone, Debug)]
@@ -59,10 +62,23 @@ pub struct Tail {
     applied: watch::Receiver<Applied>,
     /// What has been given out; never goes back.
     place: Place,
-    waiting: std::vec::IntoIter<Arc<Published>>,
+    waiting: std::vec::IntoIter<Waiting>,
     passed_over: u32,
     gap: Option<&'static str>,
     filed: Filed,
+}
+
+/// What was read and not passed yet.
+#[derive(Debug)]
+enum Waiting {
+    /// What may be wanted.
+    Entry(Arc<Published>),
+    /// Another workspace's.
+    Other {
+        ordinal: u64,
+        partition: u16,
+        position: u64,
+    },
 }
 
 /// How entries come.
@@ -154,8 +170,10 @@ impl Tail {
             Cursor::Point {
                 partition, position, ..
             } => {
-                // the receipt may come from another node, or be newer than what this one has taken in
-                self.live.wait_for(partition, position, POINT_WAIT).await;
+                if !self.reach(partition, position).await? {
+                    self.gap = Some(UNKNOWN);
+                    return Ok(());
+                }
                 let heads = self.live.applied().heads;
                 let found = self.live.view().heads_at(partition, position, heads).await?;
                 let Some(heads) = found else {
@@ -173,6 +191,27 @@ impl Tail {
         let ordinal = before.await?.unwrap_or(now.ordinal);
         self.place = Place { ordinal, heads };
         Ok(())
+    }
+
+    /// Waits for a record that another node has told of, or that this one has written and not taken in; false where the
+    /// store lacks it.
+    async fn reach(&self, partition: u16, position: u64) -> Result<bool, LiveError> {
+        let mut before = self.live.applied();
+        let mut stalled = 0_u32;
+        while !self.live.wait_for(partition, position, LOOK_EVERY).await {
+            let store = self.live.shared.store.heads().await?;
+            let head = store.positions.get(usize::from(partition));
+            if head.is_none_or(|head| *head < position) {
+                return Ok(false);
+            }
+            let now = self.live.applied();
+            stalled = if now == before { stalled.saturating_add(1) } else { 0 };
+            if stalled >= STALLED_LOOKS_MAX {
+                return Err(StoreError::Unavailable("this node is still reading the log".into()).into());
+            }
+            before = now;
+        }
+        Ok(true)
     }
 
     async fn out_of_reach(&self, heads: &Heads, now: &Applied) -> Result<Option<&'static str>, LiveError> {
@@ -243,17 +282,30 @@ impl Tail {
     }
 
     async fn next_read(&mut self) -> Result<Read, LiveError> {
-        while let Some(published) = self.waiting.next() {
-            self.place.ordinal = published.entry.ordinal;
-            if !self.is_new(&published.entry) {
+        while let Some(waiting) = self.waiting.next() {
+            let published = match waiting {
+                Waiting::Entry(published) => published,
+                Waiting::Other {
+                    ordinal,
+                    partition,
+                    position,
+                } => {
+                    self.pass(ordinal, partition, position);
+                    continue;
+                }
+            };
+            let entry = &published.entry;
+            if !self.pass(entry.ordinal, entry.record.partition, entry.record.position) {
                 continue;
             }
-            if self.wants(&published.entry) {
-                let event = Arc::clone(&published.entry.record.event);
+            if self.wants(entry) {
+                let event = Arc::clone(&entry.record.event);
                 return Ok(Read::Step(Step::Event(event, self.place.clone())));
             }
             self.pass_over().await;
         }
+        // who rests keeps no room for what there was to read
+        self.waiting = Vec::new().into_iter();
         let now = self.applied.borrow_and_update().clone();
         if !now.ready {
             // what is being built is in no order
@@ -309,41 +361,67 @@ impl Tail {
         .await;
     }
 
-    fn is_new(&mut self, entry: &Entry) -> bool {
-        let place = usize::from(entry.record.partition);
-        match self.place.heads.positions.get_mut(place) {
-            Some(seen) if *seen < entry.record.position => {
-                *seen = entry.record.position;
+    /// Moves past an entry; false where its record was passed before.
+    fn pass(&mut self, ordinal: u64, partition: u16, position: u64) -> bool {
+        self.place.ordinal = ordinal;
+        match self.place.heads.positions.get_mut(usize::from(partition)) {
+            Some(seen) if *seen < position => {
+                *seen = position;
                 true
             }
             _ => false,
         }
     }
 
-    async fn read(&self, last: u64) -> Result<Vec<Arc<Published>>, LiveError> {
+    async fn read(&self, last: u64) -> Result<Vec<Waiting>, LiveError> {
         let first = self.place.ordinal.saturating_add(1);
         let recent = {
             let ring = self.live.shared.ring.read();
             let oldest = ring.front().map(|published| published.entry.ordinal);
             oldest.filter(|oldest| *oldest <= first).map(|oldest| {
                 let skip = usize::try_from(first.saturating_sub(oldest)).unwrap_or(usize::MAX);
-                ring.iter().skip(skip).take(STEP_MAX).cloned().collect()
+                let recent = ring.iter().skip(skip).take(STEP_MAX);
+                recent.map(|published| Waiting::Entry(Arc::clone(published))).collect()
             })
         };
         if let Some(recent) = recent {
             return Ok(recent);
         }
-        let entries = self.live.view().entries(self.place.ordinal, STEP_MAX).await?;
-        // the view may be ahead of the news: what is not announced yet is read again later
-        Ok(entries
-            .into_iter()
-            .take_while(|entry| entry.ordinal <= last)
-            .map(|entry| {
+        let interest = match &self.filed {
+            Filed::Not(interest) => Some(interest),
+            Filed::In(_) | Filed::Moving => None,
+        };
+        let question = LogQuestion {
+            workspace_id: interest.and_then(|interest| interest.workspace_id),
+            after: self.place.ordinal,
+            // the view may be ahead of the news: what is not announced yet is read later
+            until: last,
+            limit: STEP_MAX,
+            dates_responders: interest.is_some_and(|interest| interest.topic.names_responders()),
+        };
+        let passed = self.live.view().entries(question).await?;
+        Ok(passed.into_iter().map(Waiting::from).collect())
+    }
+}
+
+impl std::convert::From<Passed> for Waiting {
+    fn from(passed: Passed) -> Self {
+        match passed {
+            Passed::Entry(entry) => {
                 // the reader knows by itself how far it is
                 let heads = Heads::default();
-                Arc::new(Published { entry, heads })
-            })
-            .collect())
+                Self::Entry(Arc::new(Published { entry, heads }))
+            }
+            Passed::Other {
+                ordinal,
+                partition,
+                position,
+            } => Self::Other {
+                ordinal,
+                partition,
+                position,
+            },
+        }
     }
 }
 

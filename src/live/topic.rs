@@ -43,8 +43,8 @@ pub enum Topic {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Key {
     Any,
-    /// A chat was removed or brought back, with all its tickets.
-    Removal,
+    /// A chat was removed or brought back, with all its tickets; on this channel, where one is named.
+    Removal(Option<Uuid>),
     /// A chat has another responder, and so have all its tickets.
     OtherResponder,
     Type(&'static str),
@@ -130,6 +130,14 @@ fn filter_keys(filter: &TicketFilter) -> Vec<Key> {
     keys
 }
 
+/// Where removals of chats are found, for tickets on any of these channels; on all where there are none.
+fn removal_keys(channel_ids: &[Uuid]) -> Vec<Key> {
+    if channel_ids.is_empty() {
+        return vec![Key::Removal(None)];
+    }
+    channel_ids.iter().map(|id| Key::Removal(Some(*id))).collect()
+}
+
 impl Topic {
     /// Under which keys it is filed.
     pub(super) fn keys(&self) -> Vec<Key> {
@@ -138,7 +146,7 @@ impl Topic {
             Self::Tickets(filter) => filter_keys(filter),
             Self::Queue(filter) => {
                 let mut keys = filter_keys(filter);
-                keys.push(Key::Removal);
+                keys.extend(removal_keys(&filter.channel_ids));
                 if !filter.responder_ids.is_empty() {
                     keys.push(Key::OtherResponder);
                 }
@@ -152,10 +160,15 @@ impl Topic {
                     ..TicketFilter::default()
                 };
                 let mut keys = filter_keys(&filter);
-                keys.push(Key::Removal);
+                keys.extend(removal_keys(&filter.channel_ids));
                 keys
             }
         }
+    }
+
+    /// Whether it is about tickets of some responders.
+    pub(super) fn names_responders(&self) -> bool {
+        matches!(self, Self::Tickets(filter) if !filter.responder_ids.is_empty())
     }
 
     /// Whether an entry that was found by a key, or read in the order of the log, is wanted.
@@ -167,18 +180,22 @@ impl Topic {
                 (Some(ticket), Some(at)) => filter.matches(ticket, at),
                 _ => false,
             },
-            Self::Queue(_) | Self::Stats(_) => event.ticket.is_some() || sweep(event).is_some(),
+            Self::Queue(_) | Self::Stats(_) => event.ticket.is_some() || !sweep(entry).is_empty(),
         }
     }
 }
 
-/// How an event may change tickets that it does not bring along.
+/// How an entry may change tickets that it does not bring along.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the others change one ticket at most")]
-fn sweep(event: &Event) -> Option<Key> {
-    match event.body {
-        EventBody::ChatRemoved {} | EventBody::ChatRestored {} => Some(Key::Removal),
-        EventBody::ChatResponderChanged { .. } => Some(Key::OtherResponder),
-        _ => None,
+fn sweep(entry: &Entry) -> Vec<Key> {
+    match entry.record.event.body {
+        EventBody::ChatRemoved {} | EventBody::ChatRestored {} => {
+            let channel_id = entry.whereabouts.map(|at| at.channel_id);
+            let on_channel = channel_id.map(|id| Key::Removal(Some(id)));
+            [Some(Key::Removal(None)), on_channel].into_iter().flatten().collect()
+        }
+        EventBody::ChatResponderChanged { .. } => vec![Key::OtherResponder],
+        _ => Vec::new(),
     }
 }
 
@@ -192,7 +209,7 @@ pub(super) fn keys_of(entry: &Entry) -> Vec<Key> {
         keys.push(Key::Channel(at.channel_id));
         keys.extend(at.responder_id.map(Key::Responder));
     }
-    keys.extend(sweep(event));
+    keys.extend(sweep(entry));
     if let Some(ticket) = &event.ticket {
         keys.push(Key::Assignee(ticket.assignee_id));
         keys.push(Key::Team(ticket.team_id));

@@ -19,7 +19,7 @@ use crate::domain::{
     Aggregate as _, ChannelPolicy, ChatCommand, ChatCommandBody, Desk, DeskCommand, DeskCommandBody, Event, EventBody,
     Rejection, Scope, Status, Ticket, TicketAction, id,
 };
-use crate::live::{EventFilter, From, LiveError, Step, Tail, Topic};
+use crate::live::{EventFilter, From, LiveError, Settings, Step, Tail, Topic};
 use crate::router::RouterError;
 use crate::view::{Pool, TicketRow};
 
@@ -69,6 +69,19 @@ enum Given {
     Elsewhere,
     /// Nobody has room.
     Nobody,
+}
+
+/// The channels of a workspace on which tickets are given by themselves.
+fn giving(settings: &Settings, workspace_id: Uuid) -> Vec<Uuid> {
+    let Some(workspace) = settings.workspace(workspace_id) else {
+        return Vec::new();
+    };
+    let default = workspace.policy.assignment;
+    let channels = workspace.channels.iter();
+    channels
+        .filter(|channel| channel.policy.assignment.unwrap_or(default) != AssignmentMode::Manual)
+        .map(|channel| channel.id)
+        .collect()
 }
 
 impl Assigner {
@@ -274,10 +287,11 @@ impl Assigner {
         let mut exhausted: HashSet<Pool> = HashSet::new();
         let mut passes = 0;
         while passes < PASSES_MAX {
-            let mut pools = view.waiting_pools(workspace_id).await?;
             let settings = self.processes.live.settings();
-            let by_itself = |channel| settings.policy(channel).assignment != AssignmentMode::Manual;
-            pools.retain(|pool| by_itself(pool.0) && !exhausted.contains(pool));
+            let mut pools = view
+                .waiting_pools(workspace_id, giving(&settings, workspace_id))
+                .await?;
+            pools.retain(|pool| !exhausted.contains(pool));
             pools.truncate(POOLS_MAX);
             if pools.is_empty() {
                 return Ok(());

@@ -7,11 +7,14 @@ use rusqlite::{Connection, Row, ToSql, params, params_from_iter};
 use uuid::Uuid;
 
 use super::condition::{Where, blob};
-use super::read::all;
+use super::read::{all, number};
 use crate::sqlite::ReadError;
 
-/// How many places are read at once, at first and at most.
-const BLOCK: (usize, usize) = (8, 256);
+/// How many places of a list are read at once, at most.
+const BLOCK_MAX: usize = 256;
+
+/// How many are read at first of all lists together, and how few and how many of each.
+const FIRST: (usize, usize, usize) = (48, 2, 16);
 
 /// An era is two to the power of so many milliseconds.
 const ERA_BITS: u32 = 31;
@@ -104,11 +107,11 @@ pub(super) enum Key {
 }
 
 impl Key {
-    fn table(self) -> &'static str {
+    fn order(self) -> &'static str {
         match self {
-            Self::Updated => "by_updated",
-            Self::Created => "by_created",
-            Self::Waiting => "by_waiting",
+            Self::Updated => "updated",
+            Self::Created => "created",
+            Self::Waiting => "waiting",
         }
     }
 }
@@ -154,7 +157,7 @@ impl Part {
 
     /// Whether zones are passed over that have nothing of the wanted times.
     fn has_zones(&self) -> bool {
-        self.key == Key::Updated && self.created != (i64::MIN, i64::MAX)
+        self.key != Key::Created && self.created != (i64::MIN, i64::MAX)
     }
 
     /// What follows a place, up to a key. One bound a side: of two, SQLite might begin at the wrong one.
@@ -164,26 +167,48 @@ impl Part {
         } else {
             ("<", ">", "DESC")
         };
-        let table = self.key.table();
+        let order = self.key.order();
         if !self.has_zones() {
             return format!(
-                "SELECT at, ticket FROM {table}
+                "SELECT at, ticket FROM by_{order}
                  WHERE list = ?1 AND (at, ticket) {follows} (?2, ?3) AND at {stops} ?4 AND created > ?5 AND created < ?6
                  ORDER BY at {direction}, ticket {direction} LIMIT ?7"
             );
         }
         let (first, last) = if self.ascending { ("?2", "?4") } else { ("?4", "?2") };
         format!(
-            "SELECT u.at, u.ticket FROM zone z CROSS JOIN {table} u
+            "SELECT u.at, u.ticket FROM zone_{order} z CROSS JOIN by_{order} u
              WHERE z.list = ?1 AND z.least < ?6 AND z.most > ?5 AND z.eras & ?8 <> 0 AND z.at <= {last}
-               AND z.at >= coalesce((SELECT max(at) FROM zone WHERE list = ?1 AND at <= {first}), {first})
+               AND z.at >= coalesce((SELECT max(at) FROM zone_{order} WHERE list = ?1 AND at <= {first}), {first})
                AND u.list = ?1 AND u.at >= z.at
-               AND u.at < coalesce((SELECT min(at) FROM zone n WHERE n.list = ?1 AND n.at > z.at), {max})
+               AND u.at < coalesce((SELECT min(at) FROM zone_{order} n WHERE n.list = ?1 AND n.at > z.at), {max})
                AND (+u.at, +u.ticket) {follows} (?2, ?3) AND +u.at {stops} ?4 AND u.created > ?5 AND u.created < ?6
              ORDER BY z.at {direction}, u.at {direction}, u.ticket {direction} LIMIT ?7",
             max = i64::MAX
         )
     }
+}
+
+/// Whether not more than `max` tickets of these lists were made within these bounds; one in several lists counts again.
+pub(super) fn are_few(
+    connection: &Connection,
+    lists: &[List],
+    (later, earlier): (i64, i64),
+    max: u64,
+) -> Result<bool, ReadError> {
+    let mut count = connection.prepare_cached(
+        "SELECT count(*) FROM (SELECT 1 FROM by_created WHERE list = ?1 AND at > ?2 AND at < ?3 LIMIT ?4)",
+    )?;
+    let mut left = max;
+    for list in lists {
+        let limit = i64::try_from(left).unwrap_or(i64::MAX).saturating_add(1);
+        let made = count.query_row(params![list.id, later, earlier, limit], |row| number(row, 0))?;
+        let Some(rest) = left.checked_sub(made) else {
+            return Ok(false);
+        };
+        left = rest;
+    }
+    Ok(true)
 }
 
 /// Several lists read as one, in order.
@@ -220,19 +245,22 @@ impl<'a> Merge<'a> {
             Some(after) => after.min(begin),
             None => begin,
         };
-        let arms = lists.map(|list| Arm {
+        let lists: Vec<_> = lists.collect();
+        let (of_all, least, most) = FIRST;
+        let size = of_all.checked_div(lists.len()).unwrap_or(most).clamp(least, most);
+        let arms = lists.into_iter().map(|list| Arm {
             list,
             block: Vec::new(),
             after,
-            size: BLOCK.0,
+            size,
             is_done: false,
         });
-        let table = part.key.table();
+        let order = part.key.order();
         Self {
             connection,
             part,
             sql: part.select(),
-            probe: format!("SELECT 1 FROM {table} WHERE list = ?1 AND at = ?2 AND ticket = ?3"),
+            probe: format!("SELECT 1 FROM by_{order} WHERE list = ?1 AND at = ?2 AND ticket = ?3"),
             arms: arms.collect(),
             last: None,
         }
@@ -299,7 +327,7 @@ impl Arm<'_> {
         let found = statement.query_map(values.as_slice(), |row| Ok((row.get(0)?, row.get(1)?)))?;
         self.block = found.collect::<rusqlite::Result<Vec<Place>>>()?;
         self.is_done = self.block.len() < self.size;
-        self.size = self.size.saturating_mul(2).min(BLOCK.1);
+        self.size = self.size.saturating_mul(2).min(BLOCK_MAX);
         self.after = self.block.last().copied().unwrap_or(self.after);
         self.block.reverse();
         Ok(())

@@ -333,6 +333,15 @@ impl View {
         self.queues.read(|connection| at_one_moment(connection, ask)).await
     }
 
+    /// For the one who takes in the logs: nobody holds it up.
+    pub(super) async fn ask_for_intake<T, F>(&self, ask: F) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
+    {
+        self.intake.read(|connection| at_one_moment(connection, ask)).await
+    }
+
     /// Chats of a workspace by id; unknown ones are left out.
     ///
     /// # Errors
@@ -449,7 +458,7 @@ impl View {
     /// # Errors
     /// What SQLite says.
     pub async fn settings(&self) -> Result<Vec<Workspace>, ReadError> {
-        self.ask(|connection| all(connection, "SELECT body FROM setting", [], |row| parsed(row, 0)))
+        self.ask_for_intake(|connection| all(connection, "SELECT body FROM setting", [], |row| parsed(row, 0)))
             .await
     }
 }

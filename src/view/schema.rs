@@ -21,20 +21,25 @@ CREATE TABLE ticket (
   tags BLOB NOT NULL, removed INTEGER NOT NULL, pending INTEGER NOT NULL, opened_at INTEGER NOT NULL,
   created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, waiting INTEGER NOT NULL, lists BLOB NOT NULL,
   body TEXT NOT NULL);
-CREATE INDEX ticket_waiting ON ticket (workspace, opened_at, id)
-  WHERE assignee IS NULL AND status <> 'INACTIVE';
+CREATE INDEX ticket_waiting ON ticket (workspace, channel, team, opened_at, id)
+  WHERE assignee IS NULL AND status <> 'INACTIVE' AND removed = 0;
 CREATE INDEX ticket_held ON ticket (workspace, assignee)
   WHERE assignee IS NOT NULL AND status <> 'INACTIVE';
-CREATE INDEX ticket_new ON ticket (workspace, channel, team, assignee, opened_at)
-  WHERE status = 'NEW' AND removed = 0;
+CREATE INDEX ticket_new ON ticket (workspace, opened_at) WHERE status = 'NEW' AND removed = 0;
+CREATE INDEX ticket_new_at ON ticket (workspace, channel, team, opened_at) WHERE status = 'NEW' AND removed = 0;
+CREATE INDEX ticket_new_of ON ticket (workspace, assignee, opened_at) WHERE status = 'NEW' AND removed = 0;
 CREATE UNIQUE INDEX ticket_chat ON ticket (chat, number);
+CREATE INDEX ticket_place ON ticket (workspace, channel, team, status, assignee);
 CREATE TABLE list (
   id INTEGER PRIMARY KEY, workspace BLOB NOT NULL, dimension INTEGER NOT NULL, value BLOB NOT NULL,
   reason TEXT NOT NULL, priority TEXT NOT NULL, removed INTEGER NOT NULL, tickets INTEGER NOT NULL);
 CREATE UNIQUE INDEX list_key ON list (workspace, dimension, value, removed, reason, priority);
 CREATE TABLE by_updated (
   list INTEGER, at INTEGER, ticket BLOB, created INTEGER NOT NULL, PRIMARY KEY (list, at, ticket)) WITHOUT ROWID;
-CREATE TABLE zone (
+CREATE TABLE zone_updated (
+  list INTEGER, at INTEGER, least INTEGER NOT NULL, most INTEGER NOT NULL, eras INTEGER NOT NULL,
+  PRIMARY KEY (list, at)) WITHOUT ROWID;
+CREATE TABLE zone_waiting (
   list INTEGER, at INTEGER, least INTEGER NOT NULL, most INTEGER NOT NULL, eras INTEGER NOT NULL,
   PRIMARY KEY (list, at)) WITHOUT ROWID;
 CREATE TABLE by_created (
@@ -42,16 +47,17 @@ CREATE TABLE by_created (
 CREATE TABLE by_waiting (
   list INTEGER, at INTEGER, ticket BLOB, created INTEGER NOT NULL, PRIMARY KEY (list, at, ticket)) WITHOUT ROWID;
 CREATE TABLE counter (
-  workspace BLOB NOT NULL, channel BLOB NOT NULL, team BLOB NOT NULL, assignee BLOB NOT NULL, status TEXT NOT NULL,
+  workspace BLOB NOT NULL, assignee BLOB NOT NULL, channel BLOB NOT NULL, team BLOB NOT NULL, status TEXT NOT NULL,
   tickets INTEGER NOT NULL, pending INTEGER NOT NULL,
-  PRIMARY KEY (workspace, channel, team, assignee, status)) WITHOUT ROWID;
+  PRIMARY KEY (workspace, assignee, channel, team, status)) WITHOUT ROWID;
 CREATE TABLE contact (
   id BLOB PRIMARY KEY, workspace BLOB NOT NULL, merged_into BLOB, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX contact_merged ON contact (merged_into) WHERE merged_into IS NOT NULL;
 CREATE TABLE post (
   id BLOB PRIMARY KEY, workspace BLOB NOT NULL, channel BLOB NOT NULL, kind TEXT NOT NULL,
   created_at INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
-CREATE INDEX post_created ON post (workspace, created_at, id);
+CREATE INDEX post_kind ON post (workspace, kind, created_at, id);
+CREATE INDEX post_channel ON post (workspace, channel, kind, created_at, id);
 CREATE TABLE setting (workspace BLOB PRIMARY KEY, seq INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
 ";
 
@@ -96,16 +102,18 @@ pub(super) mod kind {
 }
 
 /// How the tables are laid out; those of another layout are built again.
-pub(super) const LAYOUT: u32 = 9;
+pub(super) const LAYOUT: u32 = 10;
 
 /// Every table of the view, in whichever file a layout has it.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 19] = [
     "view_meta",
     "chat",
     "ticket",
     "list",
     "by_updated",
     "zone",
+    "zone_updated",
+    "zone_waiting",
     "by_created",
     "by_waiting",
     "counter",

@@ -1,7 +1,7 @@
-//! Counters that every change of a ticket keeps, and the same counted anew.
+//! Counters that every change of a ticket keeps.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use uuid::Uuid;
 
 use super::View;
@@ -36,11 +36,31 @@ pub struct QueueStats {
     pub oldest_new_at: Option<Millis>,
 }
 
-fn wanted(workspace: Uuid, filter: &StatsFilter) -> Where {
-    Where::new("workspace = ?", vec![blob(workspace.as_bytes())])
-        .any("channel", blobs(&filter.channel_ids))
-        .any("team", blobs(&filter.team_ids))
-        .any("assignee", blobs(&filter.assignee_ids))
+/// In place of a channel or an assignee: of any channel, and of whoever has the ticket.
+pub(super) const ANY: &[u8] = &[1];
+
+/// The counters of a filter: sums over what it does not name, teams apart.
+fn wanted(workspace: Uuid, filter: &StatsFilter, assigned: Option<bool>) -> Where {
+    let or_any = |ids: &[Uuid], any: &[&[u8]]| {
+        if ids.is_empty() {
+            any.iter().map(|value| blob(value)).collect()
+        } else {
+            blobs(ids)
+        }
+    };
+    let assignees: &[&[u8]] = match assigned {
+        None => &[&[], ANY],
+        Some(true) => &[ANY],
+        Some(false) => &[&[]],
+    };
+    let mut wanted = Where::new("workspace = ?", vec![blob(workspace.as_bytes())])
+        .any("assignee", or_any(&filter.assignee_ids, assignees))
+        .any("channel", or_any(&filter.channel_ids, &[ANY]))
+        .any("team", blobs(&filter.team_ids));
+    if let Some(assigned) = assigned {
+        wanted = wanted.and("(assignee <> x'') = ?", assigned.into());
+    }
+    wanted
 }
 
 /// Some counters together.
@@ -65,7 +85,7 @@ pub(super) fn queue_stats(
     workspace: Uuid,
     filter: &StatsFilter,
 ) -> Result<QueueStats, ReadError> {
-    let wanted = wanted(workspace, filter);
+    let wanted = wanted(workspace, filter, None);
     let sql = format!(
         "SELECT assignee <> x'', status, sum(tickets), sum(pending) FROM counter WHERE {} GROUP BY 1, 2",
         wanted.sql
@@ -88,34 +108,65 @@ pub(super) fn queue_stats(
         }
     }
     if stats.new > 0 {
-        stats.oldest_new_at = oldest_new_at(connection, workspace, wanted)?;
+        stats.oldest_new_at = oldest_new_at(connection, workspace, filter)?;
     }
     Ok(stats)
 }
 
-/// The oldest of those that the counters say are there.
-fn oldest_new_at(connection: &Connection, workspace: Uuid, wanted: Where) -> Result<Option<Millis>, ReadError> {
-    let of_new = wanted.and("status = ?", Value::Text(Status::New.name().to_owned()));
-    let sql = format!(
-        "SELECT channel, team, assignee FROM counter WHERE {} AND tickets > 0",
-        of_new.sql
-    );
-    let places = all(connection, &sql, params_from_iter(of_new.values), |row| {
-        let none_if_empty = |id: Vec<u8>| (!id.is_empty()).then_some(id);
-        let channel: Vec<u8> = row.get(0)?;
-        Ok((channel, none_if_empty(row.get(1)?), none_if_empty(row.get(2)?)))
-    })?;
-    let mut oldest = connection.prepare_cached(
-        "SELECT min(opened_at) FROM ticket
-         WHERE workspace = ?1 AND channel = ?2 AND team IS ?3 AND assignee IS ?4 AND status = 'NEW' AND removed = 0",
-    )?;
-    let mut found: Option<i64> = None;
-    for (channel, team, assignee) in places {
-        let values = params![workspace.as_bytes(), channel, team, assignee];
-        let at: Option<i64> = oldest.query_row(values, |row| row.get(0))?;
-        found = [found, at].into_iter().flatten().min();
+/// When the oldest new ticket was opened: of all, of each wanted agent, or of each place that the counters say has any.
+fn oldest_new_at(connection: &Connection, workspace: Uuid, filter: &StatsFilter) -> Result<Option<Millis>, ReadError> {
+    let in_workspace = || Where::new("workspace = ?", vec![blob(workspace.as_bytes())]);
+    let mut found = Vec::new();
+    if !filter.assignee_ids.is_empty() {
+        for id in &filter.assignee_ids {
+            let wanted = in_workspace()
+                .and("assignee = ?", blob(id.as_bytes()))
+                .any("channel", blobs(&filter.channel_ids))
+                .any("team", blobs(&filter.team_ids));
+            found.push(oldest(connection, "ticket_new_of", &wanted)?);
+        }
+    } else if filter.channel_ids.is_empty() && filter.team_ids.is_empty() {
+        found.push(oldest(connection, "ticket_new", &in_workspace())?);
+    } else {
+        for (channel, team) in places_of_new(connection, in_workspace(), filter)? {
+            let wanted = in_workspace().and("channel = ?", channel).and("team IS ?", team);
+            found.push(oldest(connection, "ticket_new_at", &wanted)?);
+        }
     }
-    Ok(found.map(i64::unsigned_abs))
+    Ok(found.into_iter().flatten().min())
+}
+
+/// The channels and teams of a filter that have new tickets.
+fn places_of_new(
+    connection: &Connection,
+    in_workspace: Where,
+    filter: &StatsFilter,
+) -> Result<Vec<(Value, Value)>, ReadError> {
+    let wanted = in_workspace
+        .any("assignee", vec![blob(&[]), blob(ANY)])
+        .any("channel", blobs(&filter.channel_ids))
+        .any("team", blobs(&filter.team_ids))
+        .and("channel <> ?", blob(ANY))
+        .and("status = ?", Value::Text(Status::New.name().to_owned()));
+    let sql = format!(
+        "SELECT DISTINCT channel, nullif(team, x'') FROM counter WHERE {} AND tickets > 0",
+        wanted.sql
+    );
+    all(connection, &sql, params_from_iter(wanted.values), |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })
+}
+
+/// When the oldest new ticket was opened, by an index that has these in this order.
+fn oldest(connection: &Connection, index: &str, wanted: &Where) -> Result<Option<Millis>, ReadError> {
+    let sql = format!(
+        "SELECT opened_at FROM ticket INDEXED BY {index} WHERE {} AND status = 'NEW' AND removed = 0
+         ORDER BY opened_at LIMIT 1",
+        wanted.sql
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let found = statement.query_row(params_from_iter(&wanted.values), |row| number(row, 0));
+    Ok(found.optional()?)
 }
 
 /// How many tickets the counters know of a filter that names nothing but channels, teams, assignees and statuses.
@@ -125,64 +176,11 @@ pub(super) fn counted(
     filter: &StatsFilter,
     (assigned, statuses): (Option<bool>, &[Status]),
 ) -> Result<u64, ReadError> {
-    let mut wanted = wanted(workspace, filter);
-    if let Some(assigned) = assigned {
-        wanted = wanted.and("(assignee <> x'') = ?", assigned.into());
-    }
-    let wanted = wanted.any("status", texts(statuses.iter().map(|status| status.name())));
+    let wanted = wanted(workspace, filter, assigned).any("status", texts(statuses.iter().map(|status| status.name())));
     let sql = format!("SELECT coalesce(sum(tickets), 0) FROM counter WHERE {}", wanted.sql);
     let mut statement = connection.prepare_cached(&sql)?;
     Ok(statement.query_row(params_from_iter(wanted.values), |row| number(row, 0))?)
 }
-
-/// What the counters and the lists say and the tickets do not, in words; nothing where they agree.
-const RECOUNTS: [(&str, &str); 6] = [
-    (
-        "counters of tickets",
-        "SELECT count(*) FROM (
-           SELECT * FROM (SELECT workspace, channel, team, assignee, status, tickets, pending FROM counter
-                          WHERE (tickets, pending) <> (0, 0))
-           EXCEPT
-           SELECT workspace, channel, coalesce(team, x''), coalesce(assignee, x''), status, count(*), sum(pending)
-           FROM ticket WHERE removed = 0 AND reason <> 'DELETED' GROUP BY 1, 2, 3, 4, 5)",
-    ),
-    (
-        "tickets that the counters lack",
-        "SELECT count(*) FROM (
-           SELECT workspace, channel, coalesce(team, x''), coalesce(assignee, x''), status, count(*), sum(pending)
-           FROM ticket WHERE removed = 0 AND reason <> 'DELETED' GROUP BY 1, 2, 3, 4, 5
-           EXCEPT SELECT workspace, channel, team, assignee, status, tickets, pending FROM counter)",
-    ),
-    (
-        "lists whose number of tickets is wrong",
-        "SELECT count(*) FROM list WHERE tickets <> (SELECT count(*) FROM by_created WHERE list = list.id)
-           OR tickets <> (SELECT count(*) FROM by_updated WHERE list = list.id)
-           OR tickets <> (SELECT count(*) FROM by_waiting WHERE list = list.id)",
-    ),
-    (
-        "places of tickets under a wrong key",
-        "SELECT count(*) FROM by_created c JOIN ticket t ON t.id = c.ticket JOIN list l ON l.id = c.list
-         WHERE t.created_at <> c.at OR t.workspace <> l.workspace OR t.reason <> l.reason OR t.priority <> l.priority
-           OR t.removed <> l.removed OR instr(t.lists, unhex(printf('%016X', l.id))) = 0
-           OR NOT EXISTS (SELECT 1 FROM by_updated u WHERE (u.list, u.at, u.ticket) = (c.list, t.updated_at, t.id))
-           OR NOT EXISTS (SELECT 1 FROM by_waiting w WHERE (w.list, w.at, w.ticket) = (c.list, t.waiting, t.id))
-           OR NOT CASE l.dimension WHEN 0 THEN l.value = x'' WHEN 1 THEN l.value = t.channel
-                WHEN 2 THEN l.value = coalesce(t.assignee, x'') WHEN 3 THEN l.value = t.team
-                WHEN 4 THEN l.value = t.responder ELSE instr(t.tags, l.value) > 0 END",
-    ),
-    (
-        "places of tickets too few or too many",
-        "SELECT abs((SELECT count(*) FROM by_created) - (SELECT coalesce(sum(length(lists) / 8), 0) FROM ticket))
-           + (SELECT count(*) FROM ticket WHERE length(lists) / 8 <> 3 + (team IS NOT NULL) + (responder IS NOT NULL)
-                + length(tags) / 16)",
-    ),
-    (
-        "tickets that were made at other times than their zone says",
-        "SELECT count(*) FROM by_updated u JOIN zone z
-           ON z.list = u.list AND z.at = (SELECT max(at) FROM zone WHERE list = u.list AND at <= u.at)
-         WHERE u.created < z.least OR u.created > z.most OR (z.eras >> ((u.created >> 31) & 63)) & 1 = 0",
-    ),
-];
 
 impl View {
     /// The counters.
@@ -192,23 +190,5 @@ impl View {
     pub async fn queue_stats(&self, workspace: Uuid, filter: StatsFilter) -> Result<QueueStats, ReadError> {
         self.ask(move |connection| queue_stats(connection, workspace, &filter))
             .await
-    }
-
-    /// Counts anew what counters and lists keep, over all workspaces: what differs, and how often. It reads every ticket.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub async fn recount(&self) -> Result<Vec<(&'static str, u64)>, ReadError> {
-        self.ask(|connection| {
-            let mut differences = Vec::new();
-            for (what, sql) in RECOUNTS {
-                let count = connection.query_row(sql, [], |row| number(row, 0))?;
-                if count > 0 {
-                    differences.push((what, count));
-                }
-            }
-            Ok(differences)
-        })
-        .await
     }
 }

@@ -1,6 +1,7 @@
 //! Which tickets, in which order, page by page.
 
 mod few;
+mod gathered;
 mod look;
 mod paged;
 mod plan;
@@ -12,7 +13,8 @@ use std::collections::VecDeque;
 use rusqlite::Connection;
 use uuid::Uuid;
 
-use self::few::{few, made_then, sorted};
+use self::few::{few, sorted};
+use self::gathered::{GATHERED_MAX, gathered, placed};
 use self::look::Look;
 use self::plan::{Plan, total};
 use super::lists::{Dimension, Key, List, Merge, Part, Place, none};
@@ -123,12 +125,17 @@ impl TicketFilter {
         self.created_after.is_some() || self.created_before.is_some()
     }
 
-    /// What is read of each list, one after the other.
-    fn parts(&self, order: TicketOrder, is_backward: bool) -> Vec<Part> {
-        let created = (
+    /// Made later and earlier than these.
+    fn created(&self) -> (i64, i64) {
+        (
             self.created_after.map_or(i64::MIN, signed),
             self.created_before.map_or(i64::MAX, signed),
-        );
+        )
+    }
+
+    /// What is read of each list, one after the other.
+    fn parts(&self, order: TicketOrder, is_backward: bool) -> Vec<Part> {
+        let created = self.created();
         let (later, earlier) = created;
         let after_all = signed(AFTER_ALL);
         let behind = |at: i64| at.max(0).saturating_add(after_all);
@@ -310,6 +317,17 @@ impl<'a> Walk<'a> {
         }
         Ok(None)
     }
+
+    /// The next tickets that are shown.
+    fn read(&mut self, wanted: usize, look: &mut Look<'_>) -> Result<Vec<TicketRow>, ReadError> {
+        let mut rows = Vec::with_capacity(wanted);
+        while rows.len() < wanted
+            && let Some((_, id)) = self.next()?
+        {
+            rows.extend(look.at(&id)?);
+        }
+        Ok(rows)
+    }
 }
 
 pub(super) fn ticket_page(
@@ -324,26 +342,27 @@ pub(super) fn ticket_page(
         Range::Backward { before, .. } => (*before, true),
     };
     let wanted = range.limit().saturating_add(1);
-    let mut look = Look::new(connection, workspace, filter)?;
-    let mut cut = |found| {
+    let look = || Look::new(connection, workspace, filter);
+    let cut = |found| {
         let keys = sorted(found, (order, is_backward), key, wanted);
-        Ok(Page::cut(look.all(&keys)?, range))
+        Ok(Page::cut(look()?.all(&keys)?, range))
     };
     if let Some(few) = few(connection, workspace, filter, order)? {
         return cut(few.keys);
     }
     let plan = Plan::new(connection, workspace, filter)?;
-    if let Some(found) = made_then(connection, (workspace, &plan), filter, order)? {
+    if let Some(found) = gathered(connection, (workspace, &plan), filter, order)? {
         return cut(found);
     }
     let mut walk = Walk::new(connection, &plan, filter, (order, is_backward, LOOK_MAX), key);
-    let mut rows = Vec::with_capacity(wanted);
-    while rows.len() < wanted
-        && let Some((_, id)) = walk.next()?
-    {
-        rows.extend(look.at(&id)?);
+    match walk.read(wanted, &mut look()?) {
+        Ok(rows) => Ok(Page::cut(rows, range)),
+        Err(ReadError::TooMuch) => match placed(connection, workspace, filter, (order, GATHERED_MAX))? {
+            Some(found) => cut(found),
+            None => Err(ReadError::TooMuch),
+        },
+        Err(error) => Err(error),
     }
-    Ok(Page::cut(rows, range))
 }
 
 pub(super) fn ticket_total(

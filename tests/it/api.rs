@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+use crate::support::story::run;
 use crate::support::{Client, Redis, TestApp};
 
 /// Thirty chats, every third ticket taken, every sixth completed.
@@ -107,6 +108,82 @@ async fn lists_are_filtered_ordered_and_paged() {
 async fn lists_are_filtered_ordered_and_paged_on_redis() {
     let redis = Redis::start();
     lists(&TestApp::on_redis(&redis).await).await;
+}
+
+/// Holds that a cursor of every list goes on in it, and that every other list refuses it and says which argument is wrong.
+async fn hold_apart(client: &Client, lists: &[String]) {
+    let page = |list: &str, more: &str| {
+        let list = list.replace("FIRST", &format!("first: 1{more}"));
+        format!(
+            "{{ {list} {{ edges {{ cursor }} }} {} }}",
+            "}".repeat(list.matches('{').count())
+        )
+    };
+    for of in lists {
+        let data = client.data(&page(of, ""), json!({})).await.to_string();
+        let (_, cursor) = data
+            .split_once("\"cursor\":\"")
+            .unwrap_or_else(|| panic!("{of}: {data}"));
+        let (cursor, _) = cursor.split_once('"').unwrap();
+        for list in lists {
+            let query = page(list, &format!(", after: \"{cursor}\""));
+            if list == of {
+                let next = client.data(&query, json!({})).await.to_string();
+                assert!(next.contains("cursor") && !next.contains(cursor), "{list}: {next}");
+                continue;
+            }
+            let error = client.error(&query, json!({})).await;
+            let said = (&error["extensions"]["code"], &error["extensions"]["field"]);
+            assert_eq!(said, (&json!("BAD_USER_INPUT"), &json!("after")), "{of} in {list}");
+            let expected = "a cursor of this list in this order";
+            assert!(error["message"].as_str().unwrap().contains(expected), "{error:#}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_goes_on_in_the_list_and_order_that_it_is_of_and_in_no_other() {
+    let app = TestApp::start().await;
+    let client = app.client();
+    let channel = client.channel().await;
+    let first = client.say(&channel, "ada", "m1", "hello").await;
+    client.say(&channel, "ada", "m2", "hello").await;
+    client.say(&channel, "bob", "m1", "hello").await;
+    for number in 1..=2 {
+        let post = format!(
+            "ingestPost(input: {{ kind: COMMENT, channelId: \"{channel}\", externalId: \"c{number}\",
+             owner: {{ externalId: \"ada\" }}, text: \"hello\" }})"
+        );
+        run(&client, &post, "id").await;
+    }
+    let orders = [
+        "UPDATED_DESC",
+        "CREATED_DESC",
+        "CREATED_ASC",
+        "WAITING_LONGEST",
+        "PRIORITY",
+    ];
+    let mut lists: Vec<String> = orders.map(|order| format!("tickets(FIRST, orderBy: {order})")).into();
+    let chat = first["chat"]["id"].as_str().unwrap();
+    lists.extend(["chats(FIRST)", "posts(FIRST)"].map(str::to_owned));
+    lists.extend(["messages", "events"].map(|list| format!("chat(id: \"{chat}\") {{ {list}(FIRST)")));
+    hold_apart(&client, &lists).await;
+    // a list inside another is as the same list outside
+    let data = client
+        .data(
+            "{ tickets(first: 1, orderBy: CREATED_ASC) { edges { cursor } } }",
+            json!({}),
+        )
+        .await;
+    let cursor = data["tickets"]["edges"][0]["cursor"].as_str().unwrap();
+    let inside = format!("{{ chat(id: \"{chat}\") {{ tickets(after: \"{cursor}\") {{ nodes {{ id }} }} }} }}");
+    client.data(&inside, json!({})).await;
+    // REST names it alike
+    let refused = client
+        .get(&format!("/api/v1/tickets?orderBy=PRIORITY&after={cursor}"))
+        .await;
+    assert_eq!(refused.problem(), (400, "BAD_USER_INPUT"));
+    assert_eq!(refused.body["field"], "after", "{:#}", refused.body);
 }
 
 async fn histories(app: &TestApp) {

@@ -170,6 +170,30 @@ async fn by_load_up_to_capacity_and_the_longest_waiting_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_is_to_be_given_waits() {
+    let app = TestApp::start().await;
+    let client = app.client();
+    let robin = agent(&client, "").await;
+    let (channel, other) = (client.channel().await, client.channel().await);
+    let mut chats = Vec::new();
+    for owner in ["blocked", "removed", "waits"] {
+        let said = client.say(&channel, owner, owner, "hello").await;
+        chats.push(text(&said, "/chat/id").to_owned());
+    }
+    client.say(&other, "elsewhere", "m1", "hello").await;
+    let blocked = format!("(chatId: \"{}\")", chats[0]);
+    run(&client, &format!("blockOwner{blocked}"), "cursor").await;
+    run(&client, &format!("removeChat(chatId: \"{}\")", chats[1]), "cursor").await;
+    let policy = "input: { policy: { assignment: ROUND_ROBIN } }";
+    run(&client, &format!("updateChannel(id: \"{channel}\", {policy})"), "id").await;
+    loads_become(&client, &[(&robin, 1), ("", 2)]).await;
+    run(&client, &format!("unblockOwner{blocked}"), "cursor").await;
+    loads_become(&client, &[(&robin, 2), ("", 1)]).await;
+    run(&client, &format!("updateChannel(id: \"{other}\", {policy})"), "id").await;
+    loads_become(&client, &[(&robin, 3)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_had_the_chat_comes_first_when_asked() {
     let app = TestApp::start().await;
     let client = app.client();

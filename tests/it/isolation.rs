@@ -50,7 +50,7 @@ const STORY: &str = r#"
 /// What is read once the story is told.
 const READ: &str = "
     tickets.at = tickets(first: 1, orderBy: CREATED_ASC) { edges { cursor } }; chats.at = chats(first: 1) { edges { cursor } };
-    posts.at = posts(first: 1) { edges { cursor } }; messages.at = chat(id: <ada.chat>) { messages(first: 1) { edges { cursor } } };
+    tickets.last = tickets(first: 1) { edges { cursor } }; posts.at = posts(first: 1) { edges { cursor } }; messages.at = chat(id: <ada.chat>) { messages(first: 1) { edges { cursor } } };
     events.at = chat(id: <ada.chat>) { events(first: 1) { edges { cursor } } }";
 /// Queries to which workspace two gets nothing, and workspace one something.
 const EMPTY: &str = r#"
@@ -72,7 +72,7 @@ const OWN: &str = r#"
     apiKeys; viewer; webhooks; webhook(id: <hook>)"#;
 /// Queries to which workspace two gets whatever is not of workspace one.
 const CLEAN: &str = "
-    queueStats; tickets(after: <one.tickets.at>); chats(after: <one.chats.at>); posts(after: <one.posts.at>)";
+    queueStats; tickets(after: <one.tickets.last>); chats(after: <one.chats.at>); posts(after: <one.posts.at>)";
 /// Mutations that are refused, by this code or else as NOT_FOUND; names before the same arguments stand in one row.
 const REFUSED: &str = r#"
     completeTicket closeTicket reopenTicket holdTicket pendTicket resumeTicket markSpam unmarkSpam deleteTicket restoreTicket markViewed(ticketId:

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use switchboard::domain::{Priority, Reason, Status, Ticket, id};
 use switchboard::server::Node;
 use switchboard::view::page::{Range, TicketKey};
-use switchboard::view::{ChatFilter, QueueStats, StatsFilter, TicketFilter, TicketOrder};
+use switchboard::view::{ChatFilter, Pool, QueueStats, StatsFilter, TicketFilter, TicketOrder};
 use uuid::Uuid;
 
 use crate::support::world::{ChatModel, Dice, WORDS, World};
@@ -325,6 +325,45 @@ async fn check_chats(node: &Node, world: &mut World, model: &BTreeMap<Uuid, Chat
     assert_eq!(total.await.unwrap().items, expected.len() as u64, "{filter:?}");
 }
 
+/// What the assigner reads: pools by who waits longest in them, and who waits longest in some of these.
+async fn check_waiting((node, world): (&Node, &World), rows: &[Row<'_>]) {
+    let view = node.services.live.view();
+    let waits = |row: &&Row<'_>| {
+        row.ticket.is_open() && row.ticket.assignee_id.is_none() && !row.chat.removed && !row.chat.owned
+    };
+    let place = |row: &Row<'_>| {
+        (
+            row.ticket.opened_at,
+            row.ticket.id,
+            (row.chat.channel_id, row.ticket.team_id),
+        )
+    };
+    let mut waiting: Vec<_> = rows.iter().filter(waits).map(place).collect();
+    waiting.sort_unstable();
+    for channels in [world.channels.clone(), vec![world.channels[1]], Vec::new()] {
+        let mut expected: Vec<Pool> = Vec::new();
+        for (_, _, pool) in waiting.iter().filter(|(_, _, pool)| channels.contains(&pool.0)) {
+            if !expected.contains(pool) {
+                expected.push(*pool);
+            }
+        }
+        let found = view.waiting_pools(world.workspace_id, channels.clone()).await.unwrap();
+        assert_eq!(found, expected);
+        assert!(channels.len() < 2 || expected.len() > 1, "{expected:?}");
+        for (limit, count) in [(1, expected.len()), (4, expected.len()), (4, 2), (100, expected.len())] {
+            let pools: Vec<Pool> = expected.iter().copied().take(count).collect();
+            let first = waiting.iter().filter(|(_, _, pool)| pools.contains(pool)).take(limit);
+            let first: Vec<_> = first.map(|(_, id, pool)| (*id, pool.0)).collect();
+            let found = view.waiting(world.workspace_id, pools, limit).await.unwrap();
+            let found: Vec<_> = found
+                .into_iter()
+                .map(|(row, channel)| (row.ticket.id, channel))
+                .collect();
+            assert_eq!(found, first, "{count} pools, {limit}");
+        }
+    }
+}
+
 async fn ask(app: &TestApp, seed: u64) {
     let node = &app.node;
     let questions = std::env::var("LIST_QUESTIONS").map_or(QUESTIONS, |count| count.parse().unwrap());
@@ -348,6 +387,7 @@ async fn ask(app: &TestApp, seed: u64) {
         .collect();
     let kinds: HashSet<Reason> = rows.iter().map(|row| row.ticket.reason).collect();
     assert!(rows.len() > 60 && kinds.len() > 7, "{} tickets, {kinds:?}", rows.len());
+    check_waiting((node, &world), &rows).await;
     let mut hits = 0;
     for _ in 0..questions {
         let mut dice = world.dice.clone();

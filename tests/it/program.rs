@@ -6,7 +6,11 @@ use std::process::{Command, Output};
 use rusqlite::Connection;
 use serde_json::json;
 
+use crate::support::story::run;
 use crate::support::{Client, Process, free_port, verify};
+
+const WRONG_ZONE: &str = "tickets that were made at other times than their zone says";
+const OTHER_BODY: &str = "tickets whose columns say something else than their body";
 
 fn program(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
@@ -170,6 +174,10 @@ async fn verify_finds_every_damage() {
             .ticket_command("assignTicket", ticket, &format!(", agentId: \"{agent}\""))
             .await;
     }
+    let review = format!("kind: REVIEW, channelId: \"{channel}\", externalId: \"r1\", stars: 2");
+    let review = format!("ingestPost(input: {{ {review}, owner: {{ externalId: \"ada\" }} }})");
+    run(&client, &review, "id").await;
+    run(&client, "createContact(input: { name: \"Noor\" })", "id").await;
     assert!(tokio::task::block_in_place(|| process.terminate()).success());
     let (clean, said) = process.verify();
     assert!(clean && said.contains("0 differences"), "{said}");
@@ -202,9 +210,22 @@ async fn verify_finds_every_damage() {
             chat,
         ),
         (
-            "INSERT INTO counter SELECT workspace, channel, x'01', assignee, status, 1, 0 FROM counter WHERE tickets = 1",
-            "DELETE FROM counter WHERE team = x'01'",
+            "INSERT INTO counter (workspace, assignee, channel, team, status, tickets, pending)
+             SELECT workspace, assignee, channel, x'02', status, 1, 0 FROM counter",
+            "DELETE FROM counter WHERE team = x'02'",
             "counters of tickets",
+        ),
+        (
+            "UPDATE counter SET tickets = tickets + 1 WHERE (assignee, channel) = (x'01', x'01')",
+            "UPDATE counter SET tickets = tickets - 1 WHERE (assignee, channel) = (x'01', x'01')",
+            "counters of tickets",
+        ),
+        (
+            "DELETE FROM counter WHERE assignee = x'01' AND channel <> x'01'",
+            "INSERT INTO counter (workspace, assignee, channel, team, status, tickets, pending)
+             SELECT workspace, x'01', channel, team, status, tickets, pending FROM counter
+             WHERE length(assignee) = 16 AND channel <> x'01'",
+            "tickets that the counters lack",
         ),
         (
             "UPDATE counter SET tickets = 0, pending = 0 WHERE tickets = 1",
@@ -242,14 +263,98 @@ async fn verify_finds_every_damage() {
             "places of tickets too few or too many",
         ),
         (
-            "UPDATE zone SET least = least + 1",
-            "UPDATE zone SET least = least - 1",
-            "tickets that were made at other times than their zone says",
+            "UPDATE list SET id = id + 1000",
+            "UPDATE list SET id = id - 1000",
+            "places of tickets under a wrong key",
         ),
         (
-            "UPDATE zone SET most = most - 1",
-            "UPDATE zone SET most = most + 1",
-            "tickets that were made at other times than their zone says",
+            "UPDATE by_waiting SET created = created + 1",
+            "UPDATE by_waiting SET created = created - 1",
+            "places of tickets under a wrong key",
+        ),
+        (
+            "UPDATE zone_updated SET least = least + 1",
+            "UPDATE zone_updated SET least = least - 1",
+            WRONG_ZONE,
+        ),
+        (
+            "UPDATE zone_waiting SET most = most - 1",
+            "UPDATE zone_waiting SET most = most + 1",
+            WRONG_ZONE,
+        ),
+        (
+            "DELETE FROM zone_updated",
+            "INSERT INTO zone_updated (list, at, least, most, eras)
+             SELECT list, -9223372036854775808, created, created, 1 << ((created >> 31) & 63) FROM by_updated",
+            WRONG_ZONE,
+        ),
+        (
+            "UPDATE zone_waiting SET list = list + 1000",
+            "UPDATE zone_waiting SET list = list - 1000",
+            WRONG_ZONE,
+        ),
+        (
+            "UPDATE ticket SET opened_at = opened_at + 1",
+            "UPDATE ticket SET opened_at = opened_at - 1",
+            OTHER_BODY,
+        ),
+        (
+            "UPDATE ticket SET number = number + 1",
+            "UPDATE ticket SET number = number - 1",
+            OTHER_BODY,
+        ),
+        (
+            "UPDATE ticket SET status = 'NEW'",
+            "UPDATE ticket SET status = 'ACTIVE'",
+            OTHER_BODY,
+        ),
+        (
+            "UPDATE ticket SET team = zeroblob(16), assignee = NULL, tags = zeroblob(16)",
+            "UPDATE ticket SET team = NULL, tags = x'',
+               assignee = (SELECT assignee FROM counter WHERE length(assignee) = 16 LIMIT 1)",
+            OTHER_BODY,
+        ),
+        (
+            "UPDATE ticket SET removed = 1",
+            "UPDATE ticket SET removed = 0",
+            "tickets whose columns say something else than their chat",
+        ),
+        (
+            "UPDATE chat SET responder_id = zeroblob(16)",
+            "UPDATE chat SET responder_id = NULL",
+            "chats whose column names another responder",
+        ),
+        ("UPDATE chat SET blocked = 1", "UPDATE chat SET blocked = 0", chat),
+        ("UPDATE chat SET owned = 1", "UPDATE chat SET owned = 0", chat),
+        (
+            "UPDATE chat SET removed_at = 1",
+            "UPDATE chat SET removed_at = NULL",
+            chat,
+        ),
+        (
+            "UPDATE post SET kind = 'COMMENT'",
+            "UPDATE post SET kind = 'REVIEW'",
+            "comments and reviews whose columns say something else than their body",
+        ),
+        (
+            "UPDATE contact SET merged_into = zeroblob(16)",
+            "UPDATE contact SET merged_into = NULL",
+            "contacts whose columns say something else than their body",
+        ),
+        (
+            "DELETE FROM doc WHERE id = (SELECT max(doc) FROM message)",
+            "INSERT INTO doc (id, chat, seq) SELECT doc, chat, seq FROM message WHERE doc NOT IN (SELECT id FROM doc)",
+            "messages and documents that do not name each other",
+        ),
+        (
+            "INSERT INTO doc (id, chat, seq) SELECT 1000, chat, seq FROM message ORDER BY seq LIMIT 1",
+            "DELETE FROM doc WHERE id = 1000",
+            "messages and documents that do not name each other",
+        ),
+        (
+            "INSERT INTO words (rowid, workspace, body) VALUES (1000, 'one', 'word')",
+            "DELETE FROM words WHERE rowid = 1000",
+            "documents without words, and words without a document",
         ),
     ] {
         let changed = Connection::open(&path).unwrap().execute(damage, []).unwrap();

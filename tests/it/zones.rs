@@ -92,6 +92,9 @@ impl World {
         let (now, agent) = (self.now, agent(self.dice.roll(AGENTS)));
         let ticket = &mut self.tickets[which];
         ticket.updated_at = now;
+        if self.dice.once_in(3) {
+            ticket.waiting_since = self.dice.once_in(2).then_some(now);
+        }
         if self.dice.once_in(5) {
             ticket.assignee_id = Some(agent);
             ticket.reason = self.dice.pick(&[Reason::InProgress, Reason::Completed]);
@@ -141,8 +144,11 @@ impl World {
     }
 }
 
-async fn page(view: &View, filter: &TicketFilter, range: Range<TicketKey>) -> (Vec<Uuid>, Option<TicketKey>) {
-    let order = TicketOrder::UpdatedDesc;
+async fn page(
+    view: &View,
+    (filter, order): (&TicketFilter, TicketOrder),
+    range: Range<TicketKey>,
+) -> (Vec<Uuid>, Option<TicketKey>) {
     let page: Page<_> = view
         .tickets(id::first_workspace(), filter.clone(), order, range)
         .await
@@ -153,58 +159,52 @@ async fn page(view: &View, filter: &TicketFilter, range: Range<TicketKey>) -> (V
 
 async fn ask(view: &View, world: &mut World) {
     let filter = world.filter();
+    let order = world
+        .dice
+        .pick(&[TicketOrder::UpdatedDesc, TicketOrder::WaitingLongest]);
     let matching = world.tickets.iter().filter(|ticket| {
         filter.created_after.is_none_or(|at| ticket.created_at > at)
             && filter.created_before.is_none_or(|at| ticket.created_at < at)
             && (filter.assignee_ids.is_empty() || ticket.assignee_id == Some(filter.assignee_ids[0]))
     });
-    let mut expected: Vec<_> = matching.map(|ticket| (ticket.updated_at, ticket.id)).collect();
+    let mut expected: Vec<_> = matching.map(|ticket| (order.key(ticket).at, ticket.id)).collect();
     expected.sort_unstable();
-    expected.reverse();
+    if order == TicketOrder::UpdatedDesc {
+        expected.reverse();
+    }
     let expected: Vec<Uuid> = expected.into_iter().map(|(_, id)| id).collect();
     let limit = 1 + world.dice.roll(400);
-    let (found, _) = page(view, &filter, Range::Forward { after: None, limit }).await;
-    assert_eq!(found, expected[..limit.min(expected.len())], "{filter:?}");
+    let wanted = (&filter, order);
+    let (found, _) = page(view, wanted, Range::Forward { after: None, limit }).await;
+    assert_eq!(found, expected[..limit.min(expected.len())], "{wanted:?}");
     if expected.is_empty() {
         return;
     }
     let nth = 1 + world.dice.roll(expected.len());
-    let (found, key) = page(
-        view,
-        &filter,
-        Range::Forward {
-            after: None,
-            limit: nth,
-        },
-    )
-    .await;
-    assert_eq!(found, expected[..nth], "{filter:?}");
-    let (found, _) = page(view, &filter, Range::Forward { after: key, limit }).await;
-    assert_eq!(
-        found,
-        expected[nth..expected.len().min(nth + limit)],
-        "after {nth}, {filter:?}"
-    );
-    let (found, _) = page(view, &filter, Range::Backward { before: key, limit }).await;
+    let first = Range::Forward {
+        after: None,
+        limit: nth,
+    };
+    let (found, key) = page(view, wanted, first).await;
+    assert_eq!(found, expected[..nth], "{wanted:?}");
+    let (found, _) = page(view, wanted, Range::Forward { after: key, limit }).await;
+    let rest = &expected[nth..expected.len().min(nth + limit)];
+    assert_eq!(found, rest, "after {nth}, {wanted:?}");
+    let (found, _) = page(view, wanted, Range::Backward { before: key, limit }).await;
     let end = nth - 1;
-    assert_eq!(
-        found,
-        expected[end.saturating_sub(limit)..end],
-        "before {nth}, {filter:?}"
-    );
+    let before = &expected[end.saturating_sub(limit)..end];
+    assert_eq!(found, before, "before {nth}, {wanted:?}");
 }
 
-/// Of the zones of lists with more than a few tickets, how many there are, how many tickets they have, and how many zones
-/// are no wider than they need to be.
-fn zones(path: &std::path::Path) -> (usize, usize, usize) {
+/// Of the zones of an order, how many there are, how many tickets they have, and how many zones are no wider than they
+/// need to be.
+fn zones(path: &std::path::Path, order: &str) -> (usize, usize, usize) {
     let file = rusqlite::Connection::open(path).unwrap();
-    let mut read = file
-        .prepare(
-            "SELECT z.list, z.at, z.least, z.most, count(*), min(u.created), max(u.created) FROM zone z
-             JOIN by_updated u ON u.list = z.list AND z.at = (SELECT max(at) FROM zone WHERE list = u.list AND at <= u.at)
-             GROUP BY 1, 2",
-        )
-        .unwrap();
+    let sql = "SELECT z.list, z.at, z.least, z.most, count(*), min(u.created), max(u.created) FROM zone_{order} z
+         JOIN by_{order} u ON u.list = z.list
+           AND z.at = (SELECT max(at) FROM zone_{order} WHERE list = u.list AND at <= u.at)
+         GROUP BY 1, 2";
+    let mut read = file.prepare(&sql.replace("{order}", order)).unwrap();
     let number = |row: &rusqlite::Row<'_>, column| row.get::<_, i64>(column).unwrap();
     let zones = read.query_map([], |row| {
         let is_narrow = (number(row, 2), number(row, 3)) == (number(row, 5), number(row, 6));
@@ -212,11 +212,12 @@ fn zones(path: &std::path::Path) -> (usize, usize, usize) {
     });
     let zones: Vec<(usize, bool)> = zones.unwrap().map(Result::unwrap).collect();
     let tickets = zones.iter().map(|(tickets, _)| tickets).sum();
-    (
-        zones.len(),
-        tickets,
-        zones.iter().filter(|(_, is_narrow)| *is_narrow).count(),
-    )
+    let narrow = zones.iter().filter(|(_, is_narrow)| *is_narrow).count();
+    println!(
+        "{order}: {} zones of {tickets} places, {narrow} of them narrow",
+        zones.len()
+    );
+    (zones.len(), tickets, narrow)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -235,16 +236,37 @@ async fn no_zone_that_is_passed_over_has_what_is_looked_for() {
             ask(&view, &mut world).await;
         }
     }
-    let (count, tickets, narrow) = zones(&path);
-    println!("{count} zones of {tickets} places, {narrow} of them narrow");
-    assert!(
-        count > 20 && (20..200).contains(&(tickets / count)),
-        "{count} zones of {tickets} places"
-    );
-    assert!(
-        narrow * 4 > count,
-        "{narrow} of {count} zones are as narrow as they can be"
-    );
+    for order in ["updated", "waiting"] {
+        let (count, tickets, narrow) = zones(&path, order);
+        assert!(count > 20 && (20..200).contains(&(tickets / count)), "{order}");
+        assert!(narrow * 4 > count, "{order}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn zones_are_narrow_in_whichever_order_tickets_come() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("view.db");
+    let view = View::standalone(&path).unwrap();
+    let mut world = World::new();
+    for _ in 0..8 {
+        for _ in 0..400 {
+            world.now = 1_780_000_000_000 + world.dice.roll(1 << 24) as u64;
+            world.create();
+            let later = world.dice.roll(1 << 26) as u64;
+            let ticket = world.tickets.last_mut().unwrap();
+            ticket.updated_at += later;
+            ticket.waiting_since = Some(ticket.created_at + later / 2);
+            let ticket = ticket.clone();
+            world.changed(ticket);
+        }
+        view.apply(std::mem::take(&mut world.records), None).await.unwrap();
+    }
+    for order in ["updated", "waiting"] {
+        let (count, _, narrow) = zones(&path, order);
+        assert!(count > 20, "{order}");
+        assert_eq!(narrow, count, "{order}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -268,13 +290,14 @@ async fn the_few_that_somebody_has_are_found_among_the_many_that_nobody_has() {
             reasons,
             ..TicketFilter::default()
         };
-        let wanted = |ticket: &&Ticket| {
+        let matches = |ticket: &&Ticket| {
             ticket.assignee_id.is_some() && (filter.reasons.is_empty() || filter.reasons.contains(&ticket.reason))
         };
-        let mut expected: Vec<Uuid> = world.tickets.iter().filter(wanted).map(|ticket| ticket.id).collect();
+        let mut expected: Vec<Uuid> = world.tickets.iter().filter(matches).map(|ticket| ticket.id).collect();
         expected.reverse();
-        let (first, key) = page(&view, &filter, Range::Forward { after: None, limit: 4 }).await;
-        let (rest, _) = page(&view, &filter, Range::Forward { after: key, limit: 50 }).await;
+        let wanted = (&filter, TicketOrder::UpdatedDesc);
+        let (first, key) = page(&view, wanted, Range::Forward { after: None, limit: 4 }).await;
+        let (rest, _) = page(&view, wanted, Range::Forward { after: key, limit: 50 }).await;
         assert_eq!([first, rest].concat(), expected);
         let total = view.ticket_total(id::first_workspace(), filter).await.unwrap();
         assert_eq!((total.items, total.is_exact), (expected.len() as u64, true));

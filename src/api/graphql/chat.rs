@@ -6,11 +6,12 @@ use uuid::Uuid;
 use super::contact::Contact;
 use super::kind::{ChannelType, TicketStatus};
 use super::list::{EventConnection, MessageConnection, TicketConnection, events, messages, tickets};
-use super::loader::{self, missing, principal, services};
+use super::loader::{self, missing, principal, services, view};
 use super::page::{PageArguments, cost};
 use super::scalar::{DateTime, int};
 use super::setting::{self, Channel, Responder};
 use super::ticket::Ticket;
+use crate::api::services::contact;
 use crate::domain::id;
 use crate::view::{ChatRow, TicketFilter, TicketOrder, TicketRow};
 
@@ -82,7 +83,7 @@ impl Chat {
 
     /// The person outside, over all channels.
     async fn contact(&self, ctx: &Context<'_>) -> Result<Contact> {
-        let found = services(ctx)?.contact(principal(ctx)?, self.0.contact_id).await?;
+        let found = contact(view(ctx).await?, principal(ctx)?, self.0.contact_id).await?;
         Ok(Contact(found.ok_or_else(missing)?))
     }
 

@@ -123,7 +123,8 @@ pub struct TicketFilterInput {
     pub unassigned: Option<bool>,
     /// Of any of these teams.
     pub team_ids: Option<Vec<Uuid>>,
-    /// In chats whose responder is any of these, as it is when the ticket is looked at.
+    /// In chats that any of these responders has when the ticket is looked at. One that only stands in for a missing
+    /// responder, as a channel's default does, has none.
     pub responder_ids: Option<Vec<Uuid>>,
     /// With any of these tags.
     pub tag_ids: Option<Vec<Uuid>>,

@@ -4,7 +4,7 @@ use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::{Context, Object, Result};
 use uuid::Uuid;
 
-use super::loader::{principal, services};
+use super::loader::{principal, services, view};
 use super::message::{Event, Message};
 use super::page::{PageArguments, connection};
 use super::scalar::int;
@@ -12,7 +12,7 @@ use super::ticket::Ticket;
 use super::total::{ListTotal, Listed};
 use crate::api::error::ApiError;
 use crate::live::Cursor;
-use crate::view::page::{TicketKey, encode_seq};
+use crate::view::page::{Listing, encode_seq};
 use crate::view::{TicketFilter, TicketOrder};
 
 /// How many there are.
@@ -49,16 +49,17 @@ pub(super) async fn tickets(
     order: TicketOrder,
     page: PageArguments,
 ) -> Result<TicketConnection> {
-    let range = page.range(TicketKey::decode).map_err(ApiError::from)?;
+    let list = Listing::Tickets(order);
+    let range = page.keys(list).map_err(ApiError::from)?;
     let principal = principal(ctx)?;
     filter.channel_ids = principal.narrow(filter.channel_ids);
     let workspace = principal.workspace_id;
-    let view = services(ctx)?.view().await?;
+    let view = view(ctx).await?;
     let found = view.tickets(workspace, filter.clone(), order, range).await;
     let found = found.map_err(ApiError::from)?;
     let total = TicketTotal(ListTotal::of(Listed::Tickets(Box::new(filter))));
     Ok(connection(found, total, |row| {
-        (order.key(&row.ticket).encode(), Ticket(row))
+        (order.key(&row.ticket).encode(list), Ticket(row))
     }))
 }
 
@@ -67,12 +68,14 @@ pub(super) async fn messages(
     (chat_id, ticket_number): (Uuid, Option<u32>),
     page: PageArguments,
 ) -> Result<MessageConnection> {
-    let range = page.seqs().map_err(ApiError::from)?;
-    let view = services(ctx)?.view().await?;
+    let range = page.seqs(Listing::Messages).map_err(ApiError::from)?;
+    let view = view(ctx).await?;
     let found = view.messages(chat_id, ticket_number, range).await;
     let found = found.map_err(ApiError::from)?;
     let total = ListTotal::of(Listed::Messages(chat_id, ticket_number));
-    Ok(connection(found, total, |row| (encode_seq(row.seq), Message(row))))
+    Ok(connection(found, total, |row| {
+        (encode_seq(Listing::Messages, row.seq), Message(row))
+    }))
 }
 
 pub(super) async fn events(
@@ -80,9 +83,9 @@ pub(super) async fn events(
     (chat_id, ticket_number): (Uuid, Option<u32>),
     page: PageArguments,
 ) -> Result<EventConnection> {
-    let range = page.seqs().map_err(ApiError::from)?;
+    let range = page.seqs(Listing::Events).map_err(ApiError::from)?;
     let services = services(ctx)?;
-    let view = services.view().await?;
+    let view = view(ctx).await?;
     let found = view.events(chat_id, ticket_number, range).await;
     let found = found.map_err(ApiError::from)?;
     let epoch = services.live.applied().heads.epoch;
@@ -93,7 +96,7 @@ pub(super) async fn events(
             partition: row.partition,
             position: row.position,
         };
-        let seq = encode_seq(row.event.seq);
+        let seq = encode_seq(Listing::Events, row.event.seq);
         let event = row.event;
         (seq, Event { event, cursor })
     }))

@@ -4,7 +4,7 @@ use async_graphql::connection::{Connection, Edge, EmptyFields};
 use async_graphql::{ObjectType, OutputType};
 
 use crate::domain::Rejection;
-use crate::view::page::{PAGE_DEFAULT, PAGE_MAX, Page, Range, decode_seq};
+use crate::view::page::{Listing, PAGE_DEFAULT, PAGE_MAX, Page, Range, TicketKey, decode_seq};
 
 /// `first`, `after`, `last`, `before` of a connection.
 #[derive(Clone, Debug, Default)]
@@ -25,11 +25,10 @@ impl PageArguments {
     }
 
     /// A range over keys that `decode` reads from a cursor.
-    pub(super) fn range<K>(self, decode: impl Fn(&str) -> Option<K>) -> Result<Range<K>, Rejection> {
+    fn range<K>(self, decode: impl Fn(&str) -> Option<K>) -> Result<Range<K>, Rejection> {
         let key = |field, cursor: Option<String>| {
-            cursor
-                .map(|cursor| decode(&cursor).ok_or_else(|| Rejection::invalid(field, "a cursor of this list")))
-                .transpose()
+            let decoded = cursor.map(|cursor| decode(&cursor).ok_or(field)).transpose();
+            decoded.map_err(|field| Rejection::invalid(field, "a cursor of this list in this order"))
         };
         let backward = self.last.is_some() || self.before.is_some();
         if backward && (self.first.is_some() || self.after.is_some()) {
@@ -48,8 +47,14 @@ impl PageArguments {
         Ok(Range::Forward { after, limit })
     }
 
-    pub(super) fn seqs(self) -> Result<Range<u64>, Rejection> {
-        self.range(decode_seq)
+    /// A range over a list of tickets, chats or posts.
+    pub(super) fn keys(self, list: Listing) -> Result<Range<TicketKey>, Rejection> {
+        self.range(|cursor| TicketKey::decode(list, cursor))
+    }
+
+    /// A range over a list of messages or events.
+    pub(super) fn seqs(self, list: Listing) -> Result<Range<u64>, Rejection> {
+        self.range(|cursor| decode_seq(list, cursor))
     }
 }
 

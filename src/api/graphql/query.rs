@@ -23,7 +23,7 @@ use super::webhook::Webhook;
 use crate::api::auth::Scope;
 use crate::api::error::ApiError;
 use crate::domain;
-use crate::view::page::{Range, TicketKey};
+use crate::view::page::{Listing, Range, TicketKey};
 use crate::view::{self, ChatFilter, PostFilter};
 
 /// Reads. They never wake a chat.
@@ -43,7 +43,7 @@ impl Query {
         Ok(loader::ticket(ctx, id).await?.map(Ticket))
     }
 
-    /// The tickets that match. `first`: 0 to 100, 20 when absent.
+    /// The tickets that match. `first`: 0 to 100, 20 when absent. `after`: a cursor of a list in the same order.
     #[graphql(complexity = "cost(first, None, child_complexity)")]
     #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
     async fn tickets(
@@ -77,7 +77,7 @@ impl Query {
         first: Option<i32>,
         after: Option<String>,
     ) -> Result<Connection<String, Chat, ListTotal>> {
-        let range = PageArguments::forward(first, after).range(TicketKey::decode);
+        let range = PageArguments::forward(first, after).keys(Listing::Chats);
         let Range::Forward { after, limit } = range.map_err(ApiError::from)? else {
             return Err(missing());
         };
@@ -100,7 +100,7 @@ impl Query {
                 at: chat.updated_at,
                 id: chat.id,
             };
-            (key.encode(), Chat(chat))
+            (key.encode(Listing::Chats), Chat(chat))
         }))
     }
 
@@ -140,7 +140,7 @@ impl Query {
         first: Option<i32>,
         after: Option<String>,
     ) -> Result<Connection<String, Post>> {
-        let range = PageArguments::forward(first, after).range(TicketKey::decode);
+        let range = PageArguments::forward(first, after).keys(Listing::Posts);
         let Range::Forward { after, limit } = range.map_err(ApiError::from)? else {
             return Err(missing());
         };
@@ -160,7 +160,7 @@ impl Query {
                 at: post.created_at,
                 id: post.id,
             };
-            (key.encode(), Post(post))
+            (key.encode(Listing::Posts), Post(post))
         }))
     }
 

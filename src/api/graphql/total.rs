@@ -4,7 +4,7 @@ use async_graphql::{Context, Object, Result};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use super::loader::{principal, services};
+use super::loader::{principal, view};
 use super::scalar::int;
 use crate::api::error::ApiError;
 use crate::view::{ChatFilter, TicketFilter, Total};
@@ -44,7 +44,7 @@ impl ListTotal {
 
     async fn count(&self, ctx: &Context<'_>) -> Result<Total> {
         let workspace = principal(ctx)?.workspace_id;
-        let view = services(ctx)?.view().await?;
+        let view = view(ctx).await?;
         let total = match &self.listed {
             Listed::Tickets(filter) => view.ticket_total(workspace, (**filter).clone()).await,
             Listed::Chats(filter) => view.chat_total(workspace, filter.clone()).await,

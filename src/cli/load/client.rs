@@ -38,7 +38,10 @@ impl Failure {
     pub(super) fn coded(code: &str, message: &str, retry_after_ms: Option<f64>) -> Self {
         let millis = retry_after_ms.filter(|millis| millis.is_finite() && *millis >= 0.0);
         Self {
-            retryable: matches!(code, "OVERLOADED" | "UNAVAILABLE" | "UNCERTAIN" | "TIMEOUT"),
+            retryable: matches!(
+                code,
+                "OVERLOADED" | "RATE_LIMITED" | "UNAVAILABLE" | "UNCERTAIN" | "TIMEOUT"
+            ),
             retry_after: millis.and_then(|millis| Duration::try_from_secs_f64(millis / 1_000.0).ok()),
             class: code.chars().take(64).collect(),
             message: message.chars().take(MESSAGE_MAX_CHARS).collect(),
@@ -63,7 +66,7 @@ impl Failure {
 
     /// Nothing was stored, for certain.
     pub(super) fn is_certain(&self) -> bool {
-        self.class == "OVERLOADED"
+        matches!(self.class.as_str(), "OVERLOADED" | "RATE_LIMITED")
     }
 
     /// How long to wait before the next attempt, the first being 0.
@@ -234,13 +237,23 @@ mod tests {
 
     #[test]
     fn codes_say_what_may_be_asked_again() {
-        for code in ["OVERLOADED", "UNAVAILABLE", "UNCERTAIN", "TIMEOUT"] {
+        for code in ["OVERLOADED", "RATE_LIMITED", "UNAVAILABLE", "UNCERTAIN", "TIMEOUT"] {
             assert!(Failure::coded(code, "", None).retryable, "{code}");
         }
         for code in ["BAD_USER_INPUT", "INTERNAL", "UNAUTHENTICATED", ""] {
             assert!(!Failure::coded(code, "", None).retryable, "{code}");
         }
         assert!(Failure::transport("").retryable);
+    }
+
+    #[test]
+    fn codes_say_what_was_not_stored() {
+        for code in ["OVERLOADED", "RATE_LIMITED"] {
+            assert!(Failure::coded(code, "", None).is_certain(), "{code}");
+        }
+        for code in ["UNAVAILABLE", "UNCERTAIN", "TIMEOUT", "transport", "http 429"] {
+            assert!(!Failure::coded(code, "", None).is_certain(), "{code}");
+        }
     }
 
     #[test]

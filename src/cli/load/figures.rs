@@ -86,14 +86,20 @@ pub(super) struct Percentiles {
 /// Everything that a run counts beside the messages themselves.
 #[derive(Debug)]
 pub(super) struct Figures {
-    /// From when a message was due to its acknowledgement.
+    /// From when a message was due to its acknowledgement; without one, to the end of the sending.
     pub(super) acknowledge: Times,
-    /// From when a message was due to its arrival at a subscriber; one for each of them.
-    pub(super) deliver: Times,
+    /// From when a message was due to its arrival at the subscriber of `events`.
+    pub(super) to_events: Times,
+    /// The same for those of `ticketChanged`; one time for each of them.
+    pub(super) to_ticket_changed: Times,
+    /// The same for those of `queue`, of the messages that they show.
+    pub(super) to_queue: Times,
     /// Messages that were put into a request, repeats and retries apart.
     pub(super) sent: Count,
     /// Messages with a receipt.
     pub(super) acknowledged: Count,
+    /// Messages that were due and got none.
+    pub(super) unacknowledged: Count,
     /// Messages that were asked for again after an error.
     pub(super) retries: Count,
     /// Messages that were sent more than `LATE_MS` after they were due.
@@ -102,6 +108,8 @@ pub(super) struct Figures {
     pub(super) held: Count,
     /// Subscriptions that went on from their last cursor on another socket.
     pub(super) resumed: Count,
+    /// Chats that were read to their end when looking back.
+    pub(super) chats_read: Count,
     /// When the last receipt came, after the start, in microseconds.
     pub(super) last_receipt_us: AtomicU64,
     errors: Mutex<BTreeMap<String, u64>>,
@@ -111,13 +119,17 @@ impl Figures {
     pub(super) fn new() -> anyhow::Result<Self> {
         Ok(Self {
             acknowledge: Times::new()?,
-            deliver: Times::new()?,
+            to_events: Times::new()?,
+            to_ticket_changed: Times::new()?,
+            to_queue: Times::new()?,
             sent: Count::default(),
             acknowledged: Count::default(),
+            unacknowledged: Count::default(),
             retries: Count::default(),
             late: Count::default(),
             held: Count::default(),
             resumed: Count::default(),
+            chats_read: Count::default(),
             last_receipt_us: AtomicU64::new(0),
             errors: Mutex::default(),
         })
@@ -129,6 +141,12 @@ impl Figures {
         self.acknowledge.record(since_due);
         let micros = u64::try_from(since_start.as_micros()).unwrap_or(u64::MAX);
         self.last_receipt_us.fetch_max(micros, Ordering::Relaxed);
+    }
+
+    /// No receipt came for a message that was due so long ago.
+    pub(super) fn no_receipt(&self, since_due: Duration) {
+        self.unacknowledged.add(1);
+        self.acknowledge.record(since_due);
     }
 
     /// A message, or a request, was not answered as it should.

@@ -148,6 +148,14 @@ impl Ledger {
         locked(&self.state).outstanding
     }
 
+    /// The messages without a receipt, in their order.
+    pub(super) fn unacknowledged(&self) -> Vec<u32> {
+        let state = locked(&self.state);
+        let all = (0_u32..).zip(state.messages.iter());
+        let missing = all.filter(|(_, mark)| mark.acknowledged_seq == 0);
+        missing.map(|(index, _)| index).collect()
+    }
+
     /// The chats that receipts named.
     pub(super) fn chats(&self) -> Vec<(u32, Uuid)> {
         let state = locked(&self.state);
@@ -385,7 +393,8 @@ mod tests {
             ledger.seen(index, Some(CHAT), index + 3);
             assert_eq!(ledger.outstanding(), 0);
         }
-        // the fourth was not acknowledged: it may be there
+        assert_eq!(ledger.unacknowledged(), [3]);
+        // it may be there all the same
         read(&ledger, &[(0, 3), (1, 4), (2, 5), (3, 6)]);
         assert_eq!(broken(&ledger), [false; 3]);
         assert_eq!(ledger.chats(), [(0, CHAT)]);

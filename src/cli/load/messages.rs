@@ -109,6 +109,7 @@ async fn read_chats(shared: &Shared, chats: &[(u32, Uuid)]) -> Result<Findings, 
     while !unread.is_empty() {
         let (query, variables) = question(&unread);
         let mut pages: HashMap<String, Option<Chat>> = shared.client.read(&query, variables).await?;
+        let asked = unread.len();
         let mut further = Vec::new();
         for (place, mut chat) in unread.into_iter().enumerate() {
             let Some(Chat { messages }) = pages.remove(&format!("c{place}")).flatten() else {
@@ -128,6 +129,8 @@ async fn read_chats(shared: &Shared, chats: &[(u32, Uuid)]) -> Result<Findings, 
                 further.push(chat);
             }
         }
+        let ended = asked.saturating_sub(further.len());
+        shared.figures.chats_read.add(u64::try_from(ended).unwrap_or(0));
         unread = further;
     }
     Ok(findings)

@@ -1,5 +1,6 @@
-//! What a person at a terminal sees meanwhile. Nothing is shown where standard error is none.
+//! What whoever runs it sees meanwhile: a line at the foot of the terminal, or one now and then where there is none.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -9,9 +10,18 @@ use super::sender::Shared;
 
 /// How often it changes, in milliseconds.
 const EVERY_MS: u64 = 250;
+/// How often a line is written where standard error is no terminal, in milliseconds.
+const LINE_EVERY_MS: u64 = 10_000;
 const TEMPLATE: &str = "{elapsed_precise} {bar:30} {pos}/{len} {msg}";
 
-/// A line at the foot of the terminal.
+/// What a run does.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Phase {
+    Sending,
+    Checking,
+}
+
+/// How far a run is.
 #[derive(Clone, Debug)]
 pub(super) struct Progress(ProgressBar);
 
@@ -30,39 +40,57 @@ impl Progress {
         self.0.tick();
     }
 
-    /// Follows the sending until it ends.
-    pub(super) async fn follow(&self, shared: &Shared, end: &CancellationToken) {
+    /// Begins anew, with so many chats to read.
+    pub(super) fn begin_checking(&self, chats: usize) {
+        self.0.set_length(u64::try_from(chats).unwrap_or(u64::MAX));
+        self.0.set_position(0);
+        self.say("checking");
+    }
+
+    /// Follows a phase until it ends.
+    pub(super) async fn follow(&self, shared: &Shared, phase: Phase, end: &CancellationToken) {
+        let every = if self.0.is_hidden() { LINE_EVERY_MS } else { EVERY_MS };
         loop {
-            self.show(shared);
             tokio::select! {
                 () = end.cancelled() => return,
-                () = tokio::time::sleep(Duration::from_millis(EVERY_MS)) => {}
+                () = tokio::time::sleep(Duration::from_millis(every)) => self.show(shared, phase),
             }
         }
     }
 
-    fn show(&self, shared: &Shared) {
+    fn show(&self, shared: &Shared, phase: Phase) {
+        let (position, message) = match phase {
+            Phase::Sending => (shared.figures.sent.get(), sending(shared)),
+            Phase::Checking => (shared.figures.chats_read.get(), "chats read".to_owned()),
+        };
         if self.0.is_hidden() {
-            return;
+            let length = self.0.length().unwrap_or(0);
+            // a line that nobody takes is no reason to end
+            let _ = writeln!(std::io::stderr(), "switchboard: {position}/{length} {message}");
+        } else {
+            self.0.set_position(position);
+            self.0.set_message(message);
         }
-        let figures = &shared.figures;
-        let times = figures.acknowledge.percentiles();
-        let errors = figures
-            .errors()
-            .values()
-            .fold(0_u64, |all, count| all.saturating_add(*count));
-        self.0.set_position(figures.sent.get());
-        self.0.set_message(format!(
-            "sent, {} acknowledged, {:.0}/s, {errors} errors, p50 {:.1} ms, p99 {:.1} ms",
-            figures.acknowledged.get(),
-            shared.rate_per_second(),
-            times.p50,
-            times.p99,
-        ));
     }
 
     /// Takes the line away.
     pub(super) fn end(&self) {
         self.0.finish_and_clear();
     }
+}
+
+fn sending(shared: &Shared) -> String {
+    let figures = &shared.figures;
+    let times = figures.acknowledge.percentiles();
+    let errors = figures
+        .errors()
+        .values()
+        .fold(0_u64, |all, count| all.saturating_add(*count));
+    format!(
+        "sent, {} acknowledged, {:.0}/s, {errors} errors, p50 {:.1} ms, p99 {:.1} ms",
+        figures.acknowledged.get(),
+        shared.rate_per_second(),
+        times.p50,
+        times.p99,
+    )
 }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::finding::Findings;
+use super::plan::Place;
 
 /// How many tickets a queue shows.
 pub(super) const FIRST: usize = 10;
@@ -24,9 +25,27 @@ pub(super) enum Kind {
 pub(super) struct Queue {
     pub(super) tickets: Vec<(Uuid, u32)>,
     pub(super) findings: Findings,
+    /// How many messages of each chat were shown or passed over.
+    shown: Vec<u32>,
 }
 
 impl Queue {
+    /// A message is the newest of its ticket; true where neither it nor a later one was that before.
+    pub(super) fn shows(&mut self, message: Place) -> bool {
+        let Ok(chat) = usize::try_from(message.chat) else {
+            return false;
+        };
+        if chat >= self.shown.len() {
+            self.shown.resize(chat.saturating_add(1), 0);
+        }
+        let Some(shown) = self.shown.get_mut(chat) else {
+            return false;
+        };
+        let is_new = *shown <= message.n;
+        *shown = message.n.saturating_add(1).max(*shown);
+        is_new
+    }
+
     /// Makes a change, which has to fit what is there. A version may be passed over: changes of 50 ms come as one.
     pub(super) fn change(&mut self, kind: Kind, (id, version): (Uuid, u32), index: Option<usize>) {
         let place = self.tickets.iter().position(|(known, _)| *known == id);
@@ -76,6 +95,15 @@ mod tests {
         let moved = vec![(second, 4), (first, 3)];
         assert_eq!(change(Kind::Update, (1, 4), Some(0)), (true, moved));
         assert_eq!(change(Kind::Leave, (0, 3), None), (true, vec![(second, 1)]));
+    }
+
+    #[test]
+    fn a_message_is_shown_once_and_not_after_a_later_one() {
+        let mut queue = Queue::default();
+        let mut shows = |chat, n| queue.shows(Place { chat, n });
+        assert!(shows(3, 0) && !shows(3, 0));
+        assert!(shows(3, 2) && !shows(3, 1) && shows(3, 3));
+        assert!(shows(0, 5) && shows(9, 0));
     }
 
     #[test]

@@ -29,8 +29,17 @@ pub(super) struct Report {
     pub(super) retries: u64,
     pub(super) subscriptions_resumed: u64,
     pub(super) acknowledge_ms: Percentiles,
-    pub(super) deliver_ms: Percentiles,
+    pub(super) deliver_ms: Deliveries,
     pub(super) invariants: Vec<Invariant>,
+}
+
+/// How long messages took to a subscriber, by what it subscribed to.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Deliveries {
+    pub(super) events: Percentiles,
+    pub(super) ticket_changed: Percentiles,
+    /// Of the messages that a queue showed: the newest of each ticket, as changes of a moment come as one.
+    pub(super) queue: Percentiles,
 }
 
 /// How many messages.
@@ -39,6 +48,8 @@ pub(super) struct Messages {
     pub(super) planned: u64,
     pub(super) sent: u64,
     pub(super) acknowledged: u64,
+    /// Due, and never acknowledged. In the times to acknowledgement they count up to the end of the sending.
+    pub(super) unacknowledged: u64,
     /// Sent, and never acknowledged.
     pub(super) given_up: u64,
     /// More than `LATE_MS` after they were due.
@@ -61,6 +72,7 @@ impl Report {
             planned,
             sent,
             acknowledged,
+            unacknowledged: _,
             given_up,
             sent_late,
             held_by_bound,
@@ -94,23 +106,24 @@ impl Report {
         writeln!(f, "  errors         {errors}")?;
         writeln!(f, "  resumed        {} subscriptions", self.subscriptions_resumed)
     }
-}
 
-impl Display for Report {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { scenario, url, run, .. } = self;
-        writeln!(f, "load {scenario} on {url}, run {run}\n")?;
-        self.write_messages(f)?;
-        writeln!(f)?;
+    fn write_times(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
             "  {:<22}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}",
             "ms from when due", "count", "p50", "p90", "p99", "p99.9", "max"
         )?;
-        for (name, times) in [
+        let deliver = &self.deliver_ms;
+        let dashboards = [
+            ("to ticketChanged", &deliver.ticket_changed),
+            ("to queue", &deliver.queue),
+        ];
+        let dashboards = dashboards.into_iter().filter(|(_, times)| times.count > 0);
+        let always = [
             ("to acknowledgement", &self.acknowledge_ms),
-            ("to a subscriber", &self.deliver_ms),
-        ] {
+            ("to events", &deliver.events),
+        ];
+        for (name, times) in always.into_iter().chain(dashboards) {
             let Percentiles {
                 count,
                 p50,
@@ -124,6 +137,23 @@ impl Display for Report {
                 "  {name:<22}{count:>10}{p50:>10.1}{p90:>10.1}{p99:>10.1}{p99_9:>10.1}{max:>10.1}"
             )?;
         }
+        match self.messages.unacknowledged {
+            0 => Ok(()),
+            missing => writeln!(
+                f,
+                "  {missing} were never acknowledged: they count up to the end of the sending"
+            ),
+        }
+    }
+}
+
+impl Display for Report {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { scenario, url, run, .. } = self;
+        writeln!(f, "load {scenario} on {url}, run {run}\n")?;
+        self.write_messages(f)?;
+        writeln!(f)?;
+        self.write_times(f)?;
         writeln!(f)?;
         for invariant in &self.invariants {
             let Invariant {
@@ -172,6 +202,7 @@ mod tests {
                 planned: 2_000,
                 sent: 1_999,
                 acknowledged,
+                unacknowledged: 2,
                 given_up: 1,
                 sent_late: 2,
                 held_by_bound: 0,
@@ -182,7 +213,11 @@ mod tests {
             retries: 3,
             subscriptions_resumed: 0,
             acknowledge_ms: times,
-            deliver_ms: times,
+            deliver_ms: Deliveries {
+                events: times,
+                ticket_changed: times,
+                queue: Percentiles { count: 0, ..times },
+            },
             invariants,
         }
     }
@@ -201,7 +236,8 @@ mod tests {
     fn programs_find_percentiles_under_their_unit() {
         let value = serde_json::to_value(report(9, vec![Invariant::not_checked("b", "no")])).unwrap();
         assert_eq!(value["acknowledge_ms"]["p99"], 3.0);
-        assert_eq!(value["deliver_ms"]["p99.9"], 4.0);
+        assert_eq!(value["deliver_ms"]["queue"]["p99.9"], 4.0);
+        assert_eq!(value["messages"]["unacknowledged"], 2);
         assert_eq!(value["errors"]["OVERLOADED"], 3);
         assert_eq!(value["invariants"][0]["outcome"], "not_checked");
     }
@@ -214,9 +250,12 @@ mod tests {
             "199.9/s of 200/s",
             "OVERLOADED 3",
             "not sent       1",
+            "to ticketChanged",
+            "2 were never acknowledged",
             "BROKEN      order",
         ] {
             assert!(text.contains(part), "{part} in {text}");
         }
+        assert!(!text.contains("to queue"), "nobody watched one: {text}");
     }
 }

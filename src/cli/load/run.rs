@@ -20,8 +20,8 @@ use super::ingest::warm_up;
 use super::ledger::{Closing, Ledger};
 use super::messages;
 use super::plan::{Plan, Scenario};
-use super::progress::Progress;
-use super::report::{Messages, Report};
+use super::progress::{Phase, Progress};
+use super::report::{Deliveries, Messages, Report};
 use super::sender::{Repeated, Sender, Shared};
 use super::socket::Socket;
 use super::target::Target;
@@ -148,7 +148,8 @@ impl Watch {
             anyhow::Ok((subscriber, socket))
         }));
         let connected = connected.buffer_unordered(CONNECTING_MAX).try_collect::<Vec<_>>();
-        let connected: Vec<(Arc<Subscriber>, Socket)> = connected.await.context("a subscriber")?;
+        let which = || format!("one of {} subscribers", settings.dashboards.saturating_add(1));
+        let connected: Vec<(Arc<Subscriber>, Socket)> = connected.await.with_context(which)?;
         let (tasks, end) = (TaskTracker::new(), CancellationToken::new());
         for (subscriber, socket) in connected {
             let (target, key, end) = (settings.target.clone(), settings.key.clone(), end.clone());
@@ -279,8 +280,8 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<Report> {
         (&progress, &interrupted),
     )
     .await;
-    progress.say("checking");
-    let (invariants, chats) = look_back(&shared, &watch).await;
+    progress.begin_checking(shared.ledger.chats().len());
+    let (invariants, chats) = check(&shared, &watch, &progress).await;
     watch.end().await;
     progress.end();
     let report = report(&shared, &settings, invariants, chats);
@@ -307,7 +308,18 @@ async fn send(
             () = done.cancelled() => {}
         }
     };
-    tokio::join!(sending, stopping, progress.follow(shared, &done));
+    tokio::join!(sending, stopping, progress.follow(shared, Phase::Sending, &done));
+}
+
+async fn check(shared: &Shared, watch: &Watch, progress: &Progress) -> (Vec<Invariant>, usize) {
+    let done = CancellationToken::new();
+    let checking = async {
+        let found = look_back(shared, watch).await;
+        done.cancel();
+        found
+    };
+    let (found, ()) = tokio::join!(checking, progress.follow(shared, Phase::Checking, &done));
+    found
 }
 
 /// Lets subscribers catch up, then compares what was acknowledged with what is there. And the number of chats.
@@ -358,6 +370,7 @@ fn report(shared: &Shared, settings: &Settings, invariants: Vec<Invariant>, chat
             planned: u64::from(shared.plan.total),
             sent,
             acknowledged,
+            unacknowledged: figures.unacknowledged.get(),
             given_up: sent.saturating_sub(acknowledged),
             sent_late: figures.late.get(),
             held_by_bound: figures.held.get(),
@@ -368,7 +381,11 @@ fn report(shared: &Shared, settings: &Settings, invariants: Vec<Invariant>, chat
         retries: figures.retries.get(),
         subscriptions_resumed: figures.resumed.get(),
         acknowledge_ms: figures.acknowledge.percentiles(),
-        deliver_ms: figures.deliver.percentiles(),
+        deliver_ms: Deliveries {
+            events: figures.to_events.percentiles(),
+            ticket_changed: figures.to_ticket_changed.percentiles(),
+            queue: figures.to_queue.percentiles(),
+        },
         invariants,
     }
 }

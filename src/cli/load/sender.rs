@@ -116,11 +116,23 @@ impl Sender {
         let (sender, tracker) = (self.clone(), tasks.clone());
         tasks.spawn(async move { sender.hand_out(ready, requests_max, &tracker).await });
         self.pace(queue).await;
+        let paced_until = Instant::now();
         tasks.close();
         let drained = tokio::time::timeout(Duration::from_millis(DRAIN_MS), tasks.wait()).await;
         if drained.is_err() {
             self.shared.stop.cancel();
             tasks.wait().await;
+        }
+        self.give_up(paced_until, Instant::now());
+    }
+
+    /// What was due by `paced_until` and has no receipt took until now at least: were it left out, the worst times would
+    /// be missing.
+    fn give_up(&self, paced_until: Instant, now: Instant) {
+        let missing = self.shared.ledger.unacknowledged().into_iter();
+        let due = missing.map(|index| self.due(index));
+        for due in due.take_while(|at| *at <= paced_until) {
+            self.shared.figures.no_receipt(now.saturating_duration_since(due));
         }
     }
 
@@ -166,6 +178,7 @@ impl Sender {
         let places = Arc::new(Semaphore::new(requests_max));
         loop {
             let next = tokio::select! {
+                biased;
                 () = self.shared.stop.cancelled() => None,
                 next = ready.recv() => next,
             };
@@ -186,6 +199,10 @@ impl Sender {
 
     /// Sends what a chat has due, as far as one request takes it.
     async fn send_due(&self, ready: Ready, place: OwnedSemaphorePermit, was_held: bool) {
+        // its place may have come after the stop
+        if self.shared.stop.is_cancelled() {
+            return;
+        }
         let chat = ready.chat;
         let indexes = self.take(chat);
         let figures = &self.shared.figures;
@@ -352,8 +369,67 @@ pub(super) fn due(plan: &Plan, start: Instant, index: u32) -> Instant {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
+    use super::super::client::Key;
     use super::super::finding::{Invariant, Outcome};
+    use super::super::plan::Scenario;
     use super::*;
+
+    /// Of four messages of one chat, one a second, for a server that is not there.
+    fn sender(start: Instant) -> Sender {
+        let one = NonZeroU32::MIN;
+        let plan = Plan::new(Scenario::Steady, "abc".into(), one, (4, one));
+        let url = "http://127.0.0.1:9/graphql".parse().unwrap();
+        let shared = Shared {
+            client: Client::new(url, &Key("key".into()), 1).unwrap(),
+            channel_id: Uuid::nil(),
+            ledger: Ledger::new(plan.clone()),
+            figures: Figures::new().unwrap(),
+            repeated: Repeated::default(),
+            stop: CancellationToken::new(),
+            plan,
+        };
+        Sender::new(Arc::new(shared), start)
+    }
+
+    #[test]
+    fn what_was_due_and_has_no_receipt_took_until_the_end() {
+        let start = Instant::now();
+        let sender = sender(start);
+        let after = |seconds| start.checked_add(Duration::from_secs(seconds)).unwrap();
+        let first = Delivered {
+            index: 0,
+            stored: None,
+            again: false,
+        };
+        let stored = Stored {
+            duplicate: false,
+            chat_id: Uuid::nil(),
+            message_id: Uuid::nil(),
+            seq: 1,
+            external_id: Some("abc-0".into()),
+        };
+        sender.acknowledge(&first, &stored);
+        // the fourth was not due any more
+        sender.give_up(after(2), after(10));
+        let figures = &sender.shared.figures;
+        let times = figures.acknowledge.percentiles();
+        assert_eq!((times.count, figures.unacknowledged.get()), (3, 2));
+        assert!((times.p50 - 8_000.0).abs() < 20.0, "{times:?}");
+        assert!((times.max - 9_000.0).abs() < 20.0, "{times:?}");
+    }
+
+    #[tokio::test]
+    async fn nothing_goes_out_after_the_stop() {
+        let sender = sender(Instant::now());
+        assert!(sender.arrive(0, 0));
+        sender.shared.stop.cancel();
+        let (queue, _ready) = mpsc::channel(1);
+        let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+        sender.send_due(Ready { chat: 0, queue }, place, false).await;
+        assert_eq!(sender.shared.figures.sent.get(), 0);
+    }
 
     /// Whether something is found in these answers: message and whether it was a duplicate, or none.
     fn is_broken(concurrent: bool, again: bool, answers: &[Option<(u128, bool)>]) -> bool {

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
-use tokio_tungstenite::tungstenite::protocol::Message;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::client::Key;
@@ -24,6 +24,8 @@ const ACCEPT_TIMEOUT_MS: u64 = 10_000;
 const SILENCE_MAX_MS: u64 = 60_000;
 /// How long a frame may take to leave, in milliseconds.
 const SEND_TIMEOUT_MS: u64 = 10_000;
+/// What a server closes with where a key asks for too much.
+const TOO_MUCH: u16 = 1013;
 /// The only subscription of a socket.
 const ID: &str = "1";
 
@@ -36,6 +38,19 @@ struct Frame<'a> {
     r#type: &'a str,
     #[serde(borrow)]
     payload: Option<&'a RawValue>,
+}
+
+/// Why a server closed, and which of its settings to look at where that can be helped.
+fn closed(close: &CloseFrame) -> anyhow::Error {
+    let CloseFrame { code, reason } = close;
+    let closed = anyhow::anyhow!("closed with {code}: {reason}");
+    if u16::from(*code) != TOO_MUCH {
+        return closed;
+    }
+    closed.context(
+        "the server refuses a socket: its api.sockets_per_key_max (2,000 unless set) says how many a key may have, its \
+         api.rate_per_key_per_second and api.rate_burst how fast it may ask",
+    )
 }
 
 impl Socket {
@@ -79,7 +94,7 @@ impl Socket {
             let frame = frame.await.context("nothing came, not even a ping")?;
             match frame.context("the connection was cut")?? {
                 Message::Text(text) => return Ok(text.as_str().to_owned()),
-                Message::Close(Some(close)) => anyhow::bail!("closed with {}: {}", close.code, close.reason),
+                Message::Close(Some(close)) => return Err(closed(&close)),
                 Message::Close(None) => anyhow::bail!("closed"),
                 Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_) => {}
             }

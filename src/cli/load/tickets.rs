@@ -18,11 +18,11 @@ const PAGE_MAX: usize = 100;
 
 const TICKETS: &str = "query($channelIds: [UUID!], $orderBy: TicketOrder, $first: Int, $after: String) { \
     tickets(filter: { channelIds: $channelIds }, orderBy: $orderBy, first: $first, after: $after) { \
-    nodes { id status version pendingChatMessages assignee { id } } pageInfo { hasNextPage endCursor } } }";
+    nodes { id status version pendingChatMessages createdAt assignee { id } } pageInfo { hasNextPage endCursor } } }";
 const TOTAL_COUNT: &str = "query($channelIds: [UUID!]) { \
     tickets(filter: { channelIds: $channelIds }, first: 0) { totalCount totalCountIsExact } }";
 const QUEUE_STATS: &str = "query($channelIds: [UUID!]) { queueStats(channelIds: $channelIds) { \
-    new active inactive unassigned pendingMessages } }";
+    new active inactive unassigned pendingMessages oldestNewAt } }";
 
 #[derive(Deserialize)]
 struct Tickets {
@@ -43,6 +43,8 @@ struct Ticket {
     status: String,
     version: u32,
     pending_chat_messages: u64,
+    /// RFC 3339 in UTC with milliseconds: the least text is the earliest.
+    created_at: String,
     assignee: Option<Assignee>,
 }
 
@@ -67,8 +69,8 @@ struct Stats {
     queue_stats: Counters,
 }
 
-/// How many tickets there are of each kind.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+/// How many tickets there are of each kind, and when the oldest new one was made.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 struct Counters {
     new: u64,
@@ -76,6 +78,7 @@ struct Counters {
     inactive: u64,
     unassigned: u64,
     pending_messages: u64,
+    oldest_new_at: Option<String>,
 }
 
 impl Counters {
@@ -87,6 +90,10 @@ impl Counters {
             _ => &mut self.inactive,
         };
         *of_status = of_status.saturating_add(1);
+        if ticket.status == "NEW" {
+            let made_at = Some(&ticket.created_at);
+            self.oldest_new_at = self.oldest_new_at.iter().chain(made_at).min().cloned();
+        }
         if is_open {
             let unassigned = u64::from(ticket.assignee.is_none());
             self.unassigned = self.unassigned.saturating_add(unassigned);
@@ -94,13 +101,17 @@ impl Counters {
         }
     }
 
-    fn named(&self) -> [(&'static str, u64); 5] {
+    fn named(&self) -> [(&'static str, String); 6] {
         [
-            ("new", self.new),
-            ("active", self.active),
-            ("inactive", self.inactive),
-            ("unassigned", self.unassigned),
-            ("pendingMessages", self.pending_messages),
+            ("new", self.new.to_string()),
+            ("active", self.active.to_string()),
+            ("inactive", self.inactive.to_string()),
+            ("unassigned", self.unassigned.to_string()),
+            ("pendingMessages", self.pending_messages.to_string()),
+            (
+                "oldestNewAt",
+                self.oldest_new_at.clone().unwrap_or_else(|| "null".into()),
+            ),
         ]
     }
 }
@@ -210,12 +221,13 @@ async fn check_total(shared: &Shared, recount: &Recount) -> Invariant {
 mod tests {
     use super::*;
 
-    fn ticket(status: &str, assignee: Option<Assignee>, pending_chat_messages: u64) -> Ticket {
+    fn ticket(status: &str, day: u32, assignee: Option<Assignee>, pending_chat_messages: u64) -> Ticket {
         Ticket {
             id: Uuid::nil(),
             status: status.into(),
             version: 1,
             pending_chat_messages,
+            created_at: format!("2026-01-{day:02}T00:00:00.000Z"),
             assignee,
         }
     }
@@ -224,19 +236,22 @@ mod tests {
     fn only_open_tickets_wait_for_anybody() {
         let mut counters = Counters::default();
         for ticket in [
-            ticket("NEW", None, 3),
-            ticket("ACTIVE", Some(Assignee {}), 4),
-            ticket("ACTIVE", None, 0),
-            ticket("INACTIVE", None, 50),
+            ticket("NEW", 5, None, 3),
+            ticket("NEW", 4, None, 1),
+            ticket("NEW", 6, None, 0),
+            ticket("ACTIVE", 3, Some(Assignee {}), 4),
+            ticket("ACTIVE", 2, None, 0),
+            ticket("INACTIVE", 1, None, 50),
         ] {
             counters.add(&ticket);
         }
         let expected = Counters {
-            new: 1,
+            new: 3,
             active: 2,
             inactive: 1,
-            unassigned: 2,
-            pending_messages: 7,
+            unassigned: 4,
+            pending_messages: 8,
+            oldest_new_at: Some("2026-01-04T00:00:00.000Z".into()),
         };
         assert_eq!(counters, expected);
     }

@@ -33,10 +33,12 @@ const EVENTS: &str = "subscription($after: Cursor) { item: events(types: [\"mess
 const TICKETS: &str = "subscription($channelIds: [UUID!], $after: Cursor) { \
     item: ticketChanged(filter: { channelIds: $channelIds }, after: $after) { \
     ... on TicketChange { cursor ticket { id version } event { type data } } ... on Gap { cursor reason } } }";
+// a ticket's newest message says what a change of it brought
 const QUEUE: &str = "subscription($channelIds: [UUID!], $first: Int) { \
     item: queue(filter: { channelIds: $channelIds }, orderBy: UPDATED_DESC, first: $first) { \
-    ... on QueueSnapshot { cursor tickets { id version } } \
-    ... on QueueChange { cursor kind index ticket { id version } } ... on Gap { cursor reason } } }";
+    ... on QueueSnapshot { cursor tickets { id version messages(last: 1) { nodes { externalId } } } } \
+    ... on QueueChange { cursor kind index ticket { id version messages(last: 1) { nodes { externalId } } } } \
+    ... on Gap { cursor reason } } }";
 
 #[derive(Deserialize)]
 struct Payload<'a> {
@@ -74,6 +76,13 @@ struct Item<'a> {
 struct Ticket {
     id: Uuid,
     version: u32,
+    /// The newest one, of a ticket in a queue.
+    messages: Option<Messages>,
+}
+
+#[derive(Deserialize)]
+struct Messages {
+    nodes: Vec<Message>,
 }
 
 #[derive(Deserialize)]
@@ -85,12 +94,12 @@ struct Event<'a> {
 
 #[derive(Deserialize)]
 struct EventData {
-    message: EventMessage,
+    message: Message,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct EventMessage {
+struct Message {
     external_id: Option<String>,
 }
 
@@ -274,8 +283,15 @@ impl Subscriber {
             }
             (Watched::Tickets { .. }, None) => {}
             (Watched::Queue(queue), ticket) => {
+                let shown = item.tickets.iter().flatten().chain(ticket);
+                let shown: Vec<u32> = shown.filter_map(|ticket| self.newest(ticket)).collect();
                 let known = |ticket: &Ticket| (ticket.id, ticket.version);
                 let mut queue = locked(queue);
+                for index in shown {
+                    if queue.shows(self.shared.plan.place(index)) {
+                        self.delivered(index, arrived);
+                    }
+                }
                 match (item.tickets, item.kind, ticket) {
                     (Some(tickets), _, _) => queue.tickets = tickets.iter().map(known).collect(),
                     (None, Some(kind), Some(ticket)) => queue.change(kind, known(ticket), item.index),
@@ -292,11 +308,22 @@ impl Subscriber {
         self.shared.plan.index_of(&data.message.external_id?)
     }
 
+    /// Which of the run's messages is the newest of a ticket.
+    fn newest(&self, ticket: &Ticket) -> Option<u32> {
+        let message = ticket.messages.as_ref()?.nodes.first()?;
+        self.shared.plan.index_of(message.external_id.as_deref()?)
+    }
+
     fn delivered(&self, index: u32, arrived: Instant) {
+        let figures = &self.shared.figures;
+        let times = match self.watched {
+            Watched::Events => &figures.to_events,
+            Watched::Tickets { .. } => &figures.to_ticket_changed,
+            Watched::Queue(_) => &figures.to_queue,
+        };
         if let Some(start) = self.start.get() {
             let due = due(&self.shared.plan, *start, index);
-            let late = arrived.saturating_duration_since(due);
-            self.shared.figures.deliver.record(late);
+            times.record(arrived.saturating_duration_since(due));
         }
     }
 
@@ -360,7 +387,7 @@ impl Dashboard {
 /// missed or repeated shows as a version other than the next. Only the first item of all may be of a ticket that was
 /// there before; the others are made once every subscriber is live.
 fn changed(places: &TicketPlaces, dashboard: &mut Dashboard, ticket: &Ticket) {
-    let Ticket { id, version } = ticket;
+    let Ticket { id, version, .. } = ticket;
     let is_first = dashboard.versions.is_empty();
     let Some(place) = places.of(*id) else {
         dashboard
@@ -392,7 +419,8 @@ mod tests {
         let [first, second, third, fourth] = [1, 2, 3, 4].map(Uuid::from_u128);
         let mut dashboard = Dashboard::default();
         let mut come = |id, version| {
-            changed(&places, &mut dashboard, &Ticket { id, version });
+            let messages = None;
+            changed(&places, &mut dashboard, &Ticket { id, version, messages });
             let found = std::mem::take(&mut dashboard.findings);
             Invariant::of("", found, String::new()).examples.pop()
         };
@@ -417,11 +445,14 @@ mod tests {
         let data: EventData = serde_json::from_str(item.data.unwrap().get()).unwrap();
         assert_eq!(data.message.external_id.as_deref(), Some("abc-7"));
         let change = r#"{"data":{"item":{"cursor":"c","kind":"LEAVE","index":null,
-            "ticket":{"id":"00000000-0000-0000-0000-000000000001","version":2}}}}"#;
+            "ticket":{"id":"00000000-0000-0000-0000-000000000001","version":2,
+            "messages":{"nodes":[{"externalId":"abc-7"}]}}}}}"#;
         let payload: Payload = serde_json::from_str(change).unwrap();
         let item = payload.data.unwrap().item;
         assert_eq!((item.kind, item.index), (Some(Kind::Leave), None));
-        assert_eq!(item.ticket.unwrap().version, 2);
+        let ticket = item.ticket.unwrap();
+        let newest = ticket.messages.unwrap().nodes.pop().unwrap();
+        assert_eq!((ticket.version, newest.external_id.as_deref()), (2, Some("abc-7")));
         let gap = r#"{"data":{"item":{"cursor":"c","reason":"r"}}}"#;
         let payload: Payload = serde_json::from_str(gap).unwrap();
         assert_eq!(payload.data.unwrap().item.reason.as_deref(), Some("r"));

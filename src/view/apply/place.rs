@@ -10,6 +10,7 @@ use super::zones::Zones;
 use super::{json, signed};
 use crate::domain::{Event, Ticket};
 use crate::view::lists::{Dimension, none};
+use crate::view::stats::ANY;
 use crate::view::tickets::waiting_key;
 
 /// What decides in which lists a ticket is.
@@ -139,13 +140,27 @@ impl Traits {
 }
 
 /// The counters of one workspace's channel, team, assignee and status.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Counted {
     workspace: Uuid,
     channel: Vec<u8>,
     team: Vec<u8>,
     assignee: Vec<u8>,
     status: String,
+}
+
+impl Counted {
+    /// The same where channel, assignee or both are not looked at.
+    fn sums(&self) -> impl Iterator<Item = Self> {
+        let assignees = [Some(&*self.assignee), (!self.assignee.is_empty()).then_some(ANY)];
+        assignees.into_iter().flatten().flat_map(move |assignee| {
+            [&*self.channel, ANY].into_iter().map(move |channel| Self {
+                channel: channel.to_vec(),
+                assignee: assignee.to_vec(),
+                ..self.clone()
+            })
+        })
+    }
 }
 
 /// What many tickets change in the same rows, written once.
@@ -186,6 +201,13 @@ impl Tally {
 
     /// Writes the sums.
     fn write(self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut counters: HashMap<Counted, (i64, i64)> = HashMap::new();
+        for (counted, (tickets, pending)) in self.counters {
+            for sum in counted.sums() {
+                let sum = counters.entry(sum).or_default();
+                *sum = (sum.0.saturating_add(tickets), sum.1.saturating_add(pending));
+            }
+        }
         let mut count = connection.prepare_cached(
             "INSERT INTO counter (workspace, channel, team, assignee, status, tickets, pending)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -195,7 +217,7 @@ impl Tally {
             "DELETE FROM counter WHERE workspace = ?1 AND channel = ?2 AND team = ?3 AND assignee = ?4 AND status = ?5
                AND (tickets, pending) = (0, 0)",
         )?;
-        for (counted, (tickets, pending)) in self.counters {
+        for (counted, (tickets, pending)) in counters.into_iter().filter(|(_, sum)| *sum != (0, 0)) {
             count.execute(params![
                 counted.workspace.as_bytes(),
                 counted.channel,
@@ -232,12 +254,12 @@ struct Order<'a> {
 }
 
 impl<'a> Order<'a> {
-    fn new(connection: &'a Connection, table: &str, zones: Option<Zones<'a>>) -> rusqlite::Result<Self> {
-        let prepare = |sql: &str| connection.prepare_cached(&sql.replace("{table}", table));
+    fn new(connection: &'a Connection, order: &str, zones: Option<Zones<'a>>) -> rusqlite::Result<Self> {
+        let prepare = |sql: &str| connection.prepare_cached(&sql.replace("{order}", order));
         Ok(Self {
-            insert: prepare("INSERT INTO {table} VALUES (?1, ?2, ?3, ?4)")?,
-            delete: prepare("DELETE FROM {table} WHERE list = ?1 AND at = ?2 AND ticket = ?3")?,
-            shift: prepare("UPDATE {table} SET at = ?4 WHERE list = ?1 AND at = ?2 AND ticket = ?3")?,
+            insert: prepare("INSERT INTO by_{order} VALUES (?1, ?2, ?3, ?4)")?,
+            delete: prepare("DELETE FROM by_{order} WHERE list = ?1 AND at = ?2 AND ticket = ?3")?,
+            shift: prepare("UPDATE by_{order} SET at = ?4 WHERE list = ?1 AND at = ?2 AND ticket = ?3")?,
             zones,
         })
     }
@@ -294,9 +316,9 @@ impl<'a> Places<'a> {
                 "UPDATE ticket SET pending = ?2, updated_at = ?3, waiting = ?4, body = ?5 WHERE rowid = ?1",
             )?,
             orders: [
-                Order::new(connection, "by_updated", Some(Zones::new(connection)?))?,
-                Order::new(connection, "by_created", None)?,
-                Order::new(connection, "by_waiting", None)?,
+                Order::new(connection, "updated", Some(Zones::new(connection, "updated")?))?,
+                Order::new(connection, "created", None)?,
+                Order::new(connection, "waiting", Some(Zones::new(connection, "waiting")?))?,
             ],
             tally: Tally::default(),
         })

@@ -296,7 +296,7 @@ fn apply_post(connection: &Connection, id: Uuid, events: &[&Event]) -> rusqlite:
     connection
         .prepare_cached(
             "INSERT INTO post (id, workspace, channel, kind, created_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (id) DO UPDATE SET body = ?6",
+             ON CONFLICT (id) DO UPDATE SET kind = ?4, body = ?6",
         )?
         .execute(params![
             post.id.as_bytes(),

@@ -1,8 +1,7 @@
-//! Zones of the lists in the order of updates: between when and when the tickets of a stretch of it were made, so that a walk
-//! that looks for tickets of other times passes over it.
+//! Zones of the lists in the orders of updates and of waiting: between when and when the tickets of a stretch were made, so
+//! that a walk that looks for tickets of other times passes over it.
 //!
-//! The first zone of a list has no beginning; others begin at one time of an update in [`SIZE`], which the time itself
-//! decides. Each ends where the next one begins. Its bounds hold for every ticket in it, but may be wider than they need to
+//! The first zone of a list has no beginning; others begin at one key in [`SIZE`], which the key itself decides. Each ends where the next one begins. Its bounds hold for every ticket in it, but may be wider than they need to
 //! be.
 
 use std::ops::Range;
@@ -11,7 +10,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use crate::view::lists::eras;
 
-/// So many times of updates go to a zone.
+/// So many keys go to a zone.
 const SIZE: u64 = 64;
 
 /// Of so many tickets that leave zones, one has the bounds of its zone read again.
@@ -80,21 +79,21 @@ impl Bounds {
 }
 
 impl<'a> Zones<'a> {
-    pub(super) fn new(connection: &'a Connection) -> rusqlite::Result<Self> {
+    /// Of the lists of one table, `by_` and an order.
+    pub(super) fn new(connection: &'a Connection, order: &str) -> rusqlite::Result<Self> {
+        let prepare = |sql: &str| connection.prepare_cached(&sql.replace("{order}", order));
         Ok(Self {
-            find: connection.prepare_cached(
-                "SELECT at, (SELECT min(at) FROM zone n WHERE n.list = ?1 AND n.at > z.at), least, most, eras FROM zone z
-                 WHERE list = ?1 AND at <= ?2 ORDER BY at DESC LIMIT 1",
+            find: prepare(
+                "SELECT at, (SELECT min(at) FROM zone_{order} n WHERE n.list = ?1 AND n.at > z.at), least, most, eras
+                 FROM zone_{order} z WHERE list = ?1 AND at <= ?2 ORDER BY at DESC LIMIT 1",
             )?,
-            is_there: connection.prepare_cached("SELECT 1 FROM by_updated WHERE list = ?1 AND at = ?2 LIMIT 1")?,
-            read: connection.prepare_cached(
-                "SELECT created FROM by_updated WHERE list = ?1 AND at >= ?2 AND at < ?3 LIMIT ?4",
-            )?,
-            write: connection.prepare_cached(
-                "INSERT INTO zone (list, at, least, most, eras) VALUES (?1, ?2, ?3, ?4, ?5)
+            is_there: prepare("SELECT 1 FROM by_{order} WHERE list = ?1 AND at = ?2 LIMIT 1")?,
+            read: prepare("SELECT created FROM by_{order} WHERE list = ?1 AND at >= ?2 AND at < ?3 LIMIT ?4")?,
+            write: prepare(
+                "INSERT INTO zone_{order} (list, at, least, most, eras) VALUES (?1, ?2, ?3, ?4, ?5)
                  ON CONFLICT DO UPDATE SET least = ?3, most = ?4, eras = ?5",
             )?,
-            delete: connection.prepare_cached("DELETE FROM zone WHERE list = ?1 AND at = ?2")?,
+            delete: prepare("DELETE FROM zone_{order} WHERE list = ?1 AND at = ?2")?,
             ended: Vec::new(),
             stale: Vec::new(),
             entered: Vec::new(),
@@ -169,12 +168,14 @@ impl<'a> Zones<'a> {
         let Some(around) = around else { return Ok(()) };
         let begun = Zone {
             at: at..around.at.end,
-            ..around
+            ..around.clone()
         };
-        match self.read(&begun)? {
-            Some(bounds) => self.write(&Zone { bounds, ..begun }),
-            None => Ok(()),
+        if let Some(bounds) = self.read(&begun)? {
+            self.write(&Zone { bounds, ..begun })?;
+            // it has less now
+            self.stale.push((list, around.at.start));
         }
+        Ok(())
     }
 
     /// Lets the zones have what came into them.

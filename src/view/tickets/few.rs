@@ -4,11 +4,9 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::look::Find;
-use super::plan::{Plan, total};
-use super::{TicketFilter, TicketOrder, Walk};
+use super::{TicketFilter, TicketOrder};
 use crate::sqlite::ReadError;
 use crate::view::condition::blob;
-use crate::view::lists::Key;
 use crate::view::page::TicketKey;
 use crate::view::search::{self, Hits};
 use crate::view::totals::Total;
@@ -55,42 +53,6 @@ pub(super) fn few(
         keys,
         is_exact: !hits.is_cut,
     }))
-}
-
-/// Every ticket that matches, if few were made at the times that the filter names: of `n`, the root of a sixteenth. A walk in
-/// another order might pass over all others on its way to them; where there are more, it soon comes to some.
-pub(super) fn made_then(
-    connection: &Connection,
-    (workspace, plan): (Uuid, &Plan),
-    filter: &TicketFilter,
-    order: TicketOrder,
-) -> Result<Option<Vec<TicketKey>>, ReadError> {
-    if !filter.bounds_creation() || order.key_of_list() == Key::Created {
-        return Ok(None);
-    }
-    let few_max = (total(&plan.lists) / 16).isqrt();
-    let mut walk = Walk::new(
-        connection,
-        plan,
-        filter,
-        (TicketOrder::CreatedAsc, false, few_max),
-        None,
-    );
-    let mut ids = Vec::new();
-    loop {
-        match walk.next() {
-            Ok(Some((_, id))) => ids.push(id),
-            Ok(None) => break,
-            Err(ReadError::TooMuch) => return Ok(None),
-            Err(error) => return Err(error),
-        }
-    }
-    let mut one = Find::new(connection, (workspace, filter, order), ("id = ?", 1))?;
-    let mut found = Vec::new();
-    for id in ids {
-        one.find(&[blob(&id)], &mut found)?;
-    }
-    Ok(Some(found))
 }
 
 /// The first of them after a key.

@@ -3,7 +3,8 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 use uuid::Uuid;
 
-use super::few::{Few, few, made_then, sorted};
+use super::few::{Few, few, sorted};
+use super::gathered::gathered;
 use super::look::Look;
 use super::{LOOK_MAX, Plan, TicketFilter, TicketOrder, Walk, planned_total};
 use crate::sqlite::ReadError;
@@ -111,7 +112,7 @@ fn numbered_page(
         of_few(few)?
     } else {
         let plan = Plan::new(connection, workspace, filter)?;
-        if let Some(keys) = made_then(connection, (workspace, &plan), filter, order)? {
+        if let Some(keys) = gathered(connection, (workspace, &plan), filter, order)? {
             of_few(Few { keys, is_exact: true })?
         } else {
             let total = planned_total(connection, (workspace, &plan), filter)?;

@@ -36,11 +36,8 @@ impl Plan {
             found.retain(|list| filter.wants(list));
             named.push((values.len(), found));
         }
-        if filter.unassigned == Some(false)
-            && filter.assignee_ids.is_empty()
-            && let Some(assigned) = assigned(connection, workspace, filter)?
-        {
-            named.push((OTHERS_MAX.saturating_add(1), assigned));
+        if filter.unassigned == Some(false) && filter.assignee_ids.is_empty() {
+            named.push((OTHERS_MAX.saturating_add(1), assigned(connection, workspace, filter)?));
         }
         let fewest = (0..named.len()).min_by_key(|index| named.get(*index).map(|(_, found)| total(found)));
         let mut best = fewest.map(|index| named.swap_remove(index).1).unwrap_or_default();
@@ -53,26 +50,46 @@ impl Plan {
     }
 }
 
-/// The lists of all who have tickets, where it costs less to read these than to pass over the tickets that nobody has.
-fn assigned(connection: &Connection, workspace: Uuid, filter: &TicketFilter) -> Result<Option<Vec<List>>, ReadError> {
+/// The lists of tickets that somebody has: of each kind those of whoever has any, where it costs less to read these than to
+/// pass over the tickets that nobody has.
+fn assigned(connection: &Connection, workspace: Uuid, filter: &TicketFilter) -> Result<Vec<List>, ReadError> {
     let wanted = |dimension, values: &[Vec<u8>]| {
         let mut found = lists(connection, workspace, dimension, values)?;
         found.retain(|list| filter.wants(list));
         Ok::<_, ReadError>(found)
     };
-    let nobodys = total(&wanted(Dimension::Assignee, &[none()])?);
-    let assigned = total(&wanted(Dimension::All, &[none()])?).saturating_sub(nobodys);
-    // so many are passed over for each that is found, which costs less than to open as many lists
-    let Some(passed_over) = nobodys.checked_div(assigned) else {
-        return Ok(Some(Vec::new()));
-    };
-    if passed_over < LISTS_MIN {
-        return Ok(None);
+    let nobodys = wanted(Dimension::Assignee, &[none()])?;
+    let nobodys: HashMap<_, u64> = nobodys.iter().map(|list| (list.kind(), list.tickets)).collect();
+    let mut found = wanted(Dimension::All, &[none()])?;
+    // of each kind, so many are passed over for each that is found, which costs less than to open as many lists
+    let mut passed_over = HashMap::new();
+    found.retain(|list| {
+        let nobodys = nobodys.get(&list.kind()).copied().unwrap_or(0);
+        let Some(ratio) = nobodys.checked_div(list.tickets.saturating_sub(nobodys)) else {
+            return false;
+        };
+        if ratio >= LISTS_MIN {
+            passed_over.insert(list.kind(), ratio);
+        }
+        true
+    });
+    if passed_over.is_empty() {
+        return Ok(found);
     }
-    let mut found = wanted(Dimension::Assignee, &[])?;
-    found.retain(|list| !list.value.is_empty());
-    let lists = u64::try_from(found.len()).unwrap_or(u64::MAX);
-    Ok((lists <= passed_over).then_some(found))
+    let mut by_kind: HashMap<_, Vec<List>> = HashMap::new();
+    for list in wanted(Dimension::Assignee, &[])? {
+        if !list.value.is_empty() && passed_over.contains_key(&list.kind()) {
+            by_kind.entry(list.kind()).or_default().push(list);
+        }
+    }
+    for (kind, lists) in by_kind {
+        let count = u64::try_from(lists.len()).unwrap_or(u64::MAX);
+        if passed_over.get(&kind).is_some_and(|ratio| count <= *ratio) {
+            found.retain(|list| list.kind() != kind);
+            found.extend(lists);
+        }
+    }
+    Ok(found)
 }
 
 /// Those that have tickets with some of the others, each with these.

@@ -113,7 +113,7 @@ async fn strangers_are_counted_by_address_and_nobody_else_with_them() {
     let mut stranger = Socket::raw(&app.url).await;
     let init = json!({ "type": "connection_init", "payload": { "authorization": "nobody" } });
     stranger.send(init).await;
-    assert_eq!(stranger.closed().await.0, 4429);
+    assert_eq!(stranger.closed().await.0, 1013);
     assert_eq!(ask(&app, KEY).await.status(), StatusCode::OK);
 }
 
@@ -137,7 +137,7 @@ async fn sockets_and_streams_of_a_key_are_bounded() {
     let mut late = Socket::raw(&app.url).await;
     let init = json!({ "type": "connection_init", "payload": { "authorization": KEY } });
     late.send(init).await;
-    assert_eq!(late.closed().await.0, 4429);
+    assert_eq!(late.closed().await.0, 1013);
     assert_eq!(
         ask(&app, KEY).await.status(),
         StatusCode::OK,

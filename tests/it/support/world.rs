@@ -66,6 +66,8 @@ pub struct ChatModel {
     pub name: String,
     pub removed: bool,
     pub responder_id: Option<Uuid>,
+    /// The responder answers, not people.
+    pub owned: bool,
     pub updated_at: u64,
     /// The text and ticket of messages, by `seq`.
     pub messages: BTreeMap<u64, (Option<u32>, String)>,
@@ -92,7 +94,10 @@ impl ChatModel {
                 EventBody::ChatUpdated { to, .. } => model.name = to.name.clone().unwrap_or_default(),
                 EventBody::ChatRemoved {} => model.removed = true,
                 EventBody::ChatRestored {} => model.removed = false,
-                EventBody::ChatResponderChanged { to, .. } => model.responder_id = to.as_ref().map(|to| to.id),
+                EventBody::ChatResponderChanged { to, owns, .. } => {
+                    model.responder_id = to.as_ref().map(|to| to.id);
+                    model.owned = *owns;
+                }
                 EventBody::MessageEdited {
                     message_seq,
                     content,

@@ -18,8 +18,9 @@ use crate::api::graphql::loader::{principal, services};
 use crate::api::graphql::queue::{QueueStats, question};
 use crate::api::graphql::scalar::{CursorText, int};
 use crate::api::graphql::ticket::Ticket;
+use crate::api::services::Services;
 use crate::domain::Rejection;
-use crate::live::{Cursor, Live, Signal, Topic};
+use crate::live::{Cursor, Signal, Topic};
 use crate::sqlite::ReadError;
 use crate::view::page::{PAGE_DEFAULT, PAGE_MAX};
 use crate::view::{QueueQuestion, QueueState, StatsFilter, TicketFilter, TicketOrder, TicketRow};
@@ -131,7 +132,7 @@ fn changes(before: &QueueState, now: &QueueState) -> Vec<(QueueChangeKind, Ticke
 
 /// One queue that somebody watches.
 struct Watch {
-    live: Live,
+    services: Services,
     track: Arc<Track>,
     signal: Signal,
     question: QueueQuestion,
@@ -142,11 +143,11 @@ struct Watch {
 
 impl Watch {
     fn new(ctx: &Context<'_>, topic: Topic, question: QueueQuestion) -> Result<Self> {
-        let live = services(ctx)?.live.clone();
+        let services = services(ctx)?.clone();
         Ok(Self {
-            signal: live.signal(question.workspace_id, topic),
+            signal: services.live.signal(question.workspace_id, topic),
             track: Track::of(ctx),
-            live,
+            services,
             question,
             state: None,
             given: VecDeque::new(),
@@ -154,35 +155,32 @@ impl Watch {
         })
     }
 
-    /// Waits until something may have changed or, if `asks`, a snapshot is asked for; then until it may be looked at again.
-    async fn wait(&self, every: Duration, asks: bool) -> bool {
-        if self.signal.take() {
-            if let Some(at) = self.looked_at {
-                tokio::time::sleep(every.saturating_sub(at.elapsed())).await;
-            }
-            return true;
+    /// Whether something may have changed; then waits until it may be looked at again.
+    async fn is_due(&self, every: Duration) -> bool {
+        let is_due = self.signal.take();
+        if let Some(at) = self.looked_at.filter(|_| is_due) {
+            tokio::time::sleep(every.saturating_sub(at.elapsed())).await;
         }
-        tokio::select! {
-            () = self.signal.news() => {}
-            () = self.track.asked(), if asks => {}
-        }
-        false
+        is_due
     }
 
     async fn look(&mut self) -> std::result::Result<QueueState, ReadError> {
         loop {
-            self.live.ready().await;
+            self.services.live.ready().await;
+            if self.state.is_none() {
+                self.services.own_writes().await;
+            }
             // what came until here is seen by the read that follows
             let _ = self.signal.take();
             self.looked_at = Some(Instant::now());
-            self.question.epoch = self.live.applied().heads.epoch;
+            self.question.epoch = self.services.live.applied().heads.epoch;
             self.question.others = self
                 .state
                 .iter()
                 .flat_map(|state| &state.tickets)
                 .map(|row| row.ticket.id)
                 .collect();
-            match self.live.view().queue(self.question.clone()).await {
+            match self.services.live.view().queue(self.question.clone()).await {
                 done @ (Ok(_) | Err(ReadError::TooMuch)) => return done,
                 Err(error) => {
                     tracing::warn!(%error, "a queue cannot be read; trying again");
@@ -202,19 +200,29 @@ impl Watch {
                 });
                 return Ok(item);
             }
-            let Some(state) = &self.state else {
+            if self.state.is_none() {
                 let state = Box::pin(self.look()).await?;
                 self.given.push_back(snapshot(&state));
                 self.state = Some(state);
                 continue;
-            };
-            if self.track.take_asked() {
-                self.given.push_back(snapshot(state));
-                continue;
             }
-            if self.wait(LOOK_EVERY, true).await {
+            let is_asked = self.track.take_asked();
+            if is_asked {
+                // by somebody who comes later and may have written meanwhile
+                Box::pin(self.services.own_writes()).await;
+            }
+            if self.is_due(LOOK_EVERY).await {
                 let now = Box::pin(self.look()).await?;
                 self.give(now);
+            }
+            if let Some(state) = self.state.as_ref().filter(|_| is_asked) {
+                self.given.push_back(snapshot(state));
+            }
+            if self.given.is_empty() {
+                tokio::select! {
+                    () = self.signal.news() => {}
+                    () = self.track.asked() => {}
+                }
             }
         }
     }
@@ -245,7 +253,7 @@ impl Watch {
 
     async fn next_stats(&mut self) -> std::result::Result<QueueStats, ReadError> {
         loop {
-            if self.state.is_none() || self.wait(STATS_EVERY, false).await {
+            if self.state.is_none() || self.is_due(STATS_EVERY).await {
                 let now = Box::pin(self.look()).await?;
                 let is_news = self.state.as_ref().is_none_or(|before| before.stats != now.stats);
                 let stats = QueueStats::from(&now);
@@ -254,6 +262,8 @@ impl Watch {
                     self.track.gives(Item::Snapshot);
                     return Ok(stats);
                 }
+            } else {
+                self.signal.news().await;
             }
         }
     }

@@ -64,6 +64,11 @@ impl Track {
         ctx.data_opt::<Arc<Self>>().map(Arc::clone).unwrap_or_default()
     }
 
+    /// Whether a field is resolved in an execution of a subscription.
+    pub(in crate::api::graphql) fn is_of(ctx: &Context<'_>) -> bool {
+        ctx.data_opt::<Arc<Self>>().is_some()
+    }
+
     pub(super) fn begin(&self) -> Option<From> {
         self.begin.clone().map(From::Place)
     }
