@@ -172,3 +172,40 @@ impl ReadPool {
         self.shared.idle.lock().clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_is_gone_waits_no_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("some.db");
+        drop(open_writer(&path, Durability::Rebuildable).unwrap());
+        let pool = ReadPool::new(&path, 1);
+        let (go_on, waits) = mpsc::channel::<()>();
+        let first = pool.read(move |_| waits.recv().map_err(|_| ReadError::CutOff));
+        let mut first = Box::pin(first);
+        assert!(futures_util::poll!(&mut first).is_pending());
+        let ran = Arc::new(AtomicU32::new(0));
+        let read = || {
+            let ran = Arc::clone(&ran);
+            Box::pin(pool.read(move |_| Ok(ran.fetch_add(1, Ordering::SeqCst))))
+        };
+        let mut those_who_go: Vec<_> = (0..10).map(|_| read()).collect();
+        for read in &mut those_who_go {
+            assert!(futures_util::poll!(read).is_pending());
+        }
+        tokio::task::yield_now().await;
+        drop(those_who_go);
+        let mut one_who_stays = read();
+        assert!(futures_util::poll!(&mut one_who_stays).is_pending());
+        go_on.send(()).unwrap();
+        first.await.unwrap();
+        assert_eq!(one_who_stays.await.unwrap(), 0, "others came before");
+        assert_eq!(ran.load(Ordering::SeqCst), 1);
+    }
+}
