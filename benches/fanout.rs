@@ -1,5 +1,6 @@
 //! Subscriptions: deliveries against a bare broadcast of the same bytes by the same WebSocket crate, what an event costs
-//! beside subscriptions that it does not match, memory of idle ones, and sockets that never read beside healthy ones.
+//! beside subscriptions that it does not match, memory of idle ones, and sockets that never read or read slowly beside
+//! healthy ones.
 
 #![allow(
     clippy::unwrap_used,
@@ -66,6 +67,7 @@ fn main() {
         others().await;
         queues().await;
         silent().await;
+        slow().await;
         idle().await;
     });
 }
@@ -89,15 +91,29 @@ impl Server {
         self.ask(query, json!({ "input": input })).await;
     }
 
-    /// A socket that subscribes to everything, and never reads; its window is small.
-    async fn silent_socket(&self) -> WebSocketStream<TcpStream> {
+    /// An agent that has the open ticket of the owner of this number; its id.
+    async fn agent(&self, number: usize) -> String {
+        let query = format!("mutation {{ createAgent(input: {{ name: \"agent {number}\" }}) {{ id }} }}");
+        let made = self.ask(&query, json!({})).await;
+        let input = json!({ "channelId": self.channel, "externalId": format!("m{number}-0"),
+            "owner": { "externalId": format!("owner {number}") }, "text": "Hello" });
+        let query = "mutation($input: MessageInput!) { ingestMessage(input: $input) { ticketId } }";
+        let said = self.ask(query, json!({ "input": input })).await;
+        let both = json!({ "ticket": said["ingestMessage"]["ticketId"], "agent": made["createAgent"]["id"] });
+        let query =
+            "mutation($ticket: UUID!, $agent: UUID!) { takeTicket(ticketId: $ticket, agentId: $agent) { cursor } }";
+        self.ask(query, both).await;
+        made["createAgent"]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A socket with a subscription, which nobody reads from; its window is small.
+    async fn unread_socket(&self, query: &str) -> WebSocketStream<TcpStream> {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4_096).unwrap();
         let address = self.url.trim_start_matches("http://").parse().unwrap();
         let stream = socket.connect(address).await.unwrap();
         let (mut socket, _) = tokio_tungstenite::client_async(self.request(), stream).await.unwrap();
         let init = json!({ "type": "connection_init", "payload": { "authorization": KEY } });
-        let query = "subscription { events(types: [\"message.received\"]) { ... on Event { data } } }";
         let subscribe = json!({ "id": "1", "type": "subscribe", "payload": { "query": query } });
         for frame in [init, subscribe] {
             socket.send(Message::text(frame.to_string())).await.unwrap();
@@ -328,18 +344,26 @@ async fn others() {
     );
 }
 
-/// Distinct queues, of which each event matches one.
+/// As many as a workspace may have.
+const AGENTS_MAX: usize = 5_000;
+
+/// The queue of each of so many agents, of which each event matches one: the open tickets of whoever has it. Of more queues
+/// than there may be agents, the rest is of nobody.
 async fn queues() {
     let mut costs = Vec::new();
     for size in [100, setting("QUEUES", 10_000)] {
         let server = Server::start(&CROWD).await;
-        let workspace = switchboard::domain::id::first_workspace();
-        let channel = server.channel.parse().unwrap();
+        let agents: Vec<String> = stream::iter(0..size.min(AGENTS_MAX))
+            .map(|number| server.agent(number))
+            .buffered(256)
+            .collect()
+            .await;
         let query = |number: usize| {
-            let chat = switchboard::domain::id::chat(workspace, channel, &format!("owner {number}"));
+            let nobody = uuid::Uuid::from_u128(number as u128 + 1).to_string();
+            let agent = agents.get(number).unwrap_or(&nobody);
             format!(
-                "subscription {{ queue(filter: {{ chatIds: [\"{chat}\"] }}, first: 10) {{ __typename
-                   ... on QueueChange {{ kind ticket {{ id version }} cursor }} }} }}"
+                "subscription {{ queue(filter: {{ assigneeIds: [\"{agent}\"], statuses: [NEW, ACTIVE] }}, first: 10) {{
+                   __typename ... on QueueChange {{ kind ticket {{ id version }} cursor }} }} }}"
             )
         };
         let sockets = many(&server, size, query).await;
@@ -350,7 +374,7 @@ async fn queues() {
             .collect();
         until(&came, size).await;
         // each owner once, then each again: no two changes of one queue within its pause
-        costs.push(cost(&server, (&came, 1), (100, 1)).await);
+        costs.push(cost(&server, (&came, 1), (agents.len(), 1)).await);
         drop(tasks);
     }
     println!(
@@ -386,7 +410,8 @@ async fn silent() {
         times.push(each[each.len() / 2]);
         if round == 0 {
             for _ in 0..500 {
-                silent.push(server.silent_socket().await);
+                let query = "subscription { events(types: [\"message.received\"]) { ... on Event { data } } }";
+                silent.push(server.unread_socket(query).await);
             }
             // until what the system holds for them is full
             for number in 0..60 {
@@ -402,6 +427,44 @@ async fn silent() {
     at_most(
         "healthy sockets beside as many that never read / alone",
         times[1] / times[0],
+        1.1,
+    );
+}
+
+/// One that reads at a tenth of the rate, in the group of 500 healthy ones: how long a burst takes to all of these.
+async fn slow() {
+    const BURST: usize = 600;
+    let server = Server::start(&CROWD).await;
+    let (came, _tasks) = crowd(&server, 500).await;
+    let text = "x".repeat(2_000);
+    let mut best = [f64::MAX; 2];
+    for round in 0..4 {
+        // a new one each time, so that it begins in the group
+        let mut socket = server
+            .unread_socket(if round % 2 == 0 { "{ __typename }" } else { EVENTS })
+            .await;
+        let pause = Duration::from_secs_f64((best[0] * 10.0 / BURST as f64).min(1.0));
+        let slow = tokio::spawn(async move {
+            while let Some(Ok(_)) = socket.next().await {
+                tokio::time::sleep(pause).await;
+            }
+        });
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let (start, wanted) = (Instant::now(), came.load(Ordering::Relaxed) + 500 * BURST);
+        stream::iter(0..BURST)
+            .map(|number| server.say_text(number % 50, 1 + round * BURST + number, &text))
+            .buffer_unordered(64)
+            .collect::<()>()
+            .await;
+        until(&came, wanted).await;
+        best[round % 2] = best[round % 2].min(start.elapsed().as_secs_f64());
+        slow.abort();
+    }
+    let [without, beside] = best.map(|seconds| seconds * 1e3);
+    println!("{BURST} messages to 500 healthy sockets: {without:.0} ms, beside a slow one {beside:.0} ms");
+    at_most(
+        "a burst to healthy sockets beside a slow one / without",
+        beside / without,
         1.1,
     );
 }

@@ -75,6 +75,7 @@ fn ticket(chat_id: Uuid, chat: u32, number: u32) -> Ticket {
     let priority = priorities[spread(which / 3, 4) as usize];
     let json = serde_json::json!({
         "id": id::ticket(chat_id, number), "number": number, "reason": reason, "circumstance": "INBOUND",
+        "subject": format!("order a{which}x"),
         "assigneeId": (reason != Reason::Inbound).then(|| known("agent", spread(which, 40))),
         "teamId": known("team", spread(which, 12)),
         "tags": [known("tag", spread(which, 30))],
@@ -132,7 +133,7 @@ fn chat(number: u32, position: &mut u64) -> Vec<Record> {
             number: number_of,
             reason: ticket.reason,
             circumstance: ticket.circumstance,
-            subject: None,
+            subject: ticket.subject.clone(),
             trace: None,
         };
         events.push(event(u64::from(number_of) + 1, body, Some(ticket)));
@@ -289,16 +290,33 @@ fn filters() -> Vec<(&'static str, TicketFilter)> {
             },
         ),
         (
-            "created never",
+            "search",
             TicketFilter {
-                created_after: Some(NOW + TIMES),
+                search: Some("0000042".into()),
                 ..none()
             },
         ),
         (
-            "search",
+            // every ticket has it
+            "search common",
             TicketFilter {
-                search: Some("0000042".into()),
+                search: Some("order".into()),
+                ..none()
+            },
+        ),
+        (
+            // every owner has it
+            "search name",
+            TicketFilter {
+                search: Some("fischer".into()),
+                ..none()
+            },
+        ),
+        (
+            // one ticket has both, an early one
+            "search both",
+            TicketFilter {
+                search: Some("order a4242x".into()),
                 ..none()
             },
         ),

@@ -202,11 +202,16 @@ impl Streams {
             let Some(response) = response else { return };
             let answer = Answer::of(response, !private.is_begun);
             private.is_begun = true;
-            let is_over = matches!(answer, Answer::Refused(_));
-            group.give(answer, private.track.item());
-            if is_over {
+            let item = match &answer {
+                Answer::Payload(_) => private.track.item(),
+                Answer::Refused(_) => None,
+            };
+            // what is no item says why there are none
+            let Some(item) = item else {
+                group.end_with(answer);
                 return;
-            }
+            };
+            group.give(answer, item);
             group.room().await;
         }
     }
@@ -268,9 +273,10 @@ impl Subscriber {
                     match member.next(&self.place).await {
                         Taken::Answer(answer, place) => {
                             self.place = place.unwrap_or_else(|| std::mem::take(&mut self.place));
-                            if matches!(answer, Answer::Refused(_)) {
-                                self.mode = Mode::Ended;
-                            }
+                            return Some(answer);
+                        }
+                        Taken::Last(answer) => {
+                            self.mode = Mode::Ended;
                             return Some(answer);
                         }
                         Taken::Behind => {

@@ -69,7 +69,9 @@ CREATE TABLE ticket_event (
 CREATE TABLE doc (id INTEGER PRIMARY KEY, chat BLOB NOT NULL, ticket INTEGER, seq INTEGER);
 CREATE INDEX doc_of ON doc (chat, ticket) WHERE seq IS NULL;
 CREATE VIRTUAL TABLE words USING fts5 (
-  workspace, body, content='', contentless_delete=1, prefix='3', tokenize='unicode61 remove_diacritics 2');
+  scope, body, content='', contentless_delete=1, prefix='3 4', tokenize='unicode61 remove_diacritics 2');
+INSERT INTO words (words, rank) VALUES ('automerge', 8);
+CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, instance);
 CREATE TABLE message (
   chat BLOB NOT NULL, seq INTEGER NOT NULL, ticket INTEGER, edit TEXT, edited_at INTEGER, deleted_at INTEGER,
   status TEXT, external_id TEXT, error TEXT, doc INTEGER,
@@ -105,7 +107,7 @@ pub(super) mod kind {
 pub(super) const LAYOUT: u32 = 10;
 
 /// Every table of the view, in whichever file a layout has it.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 20] = [
     "view_meta",
     "chat",
     "ticket",
@@ -122,6 +124,7 @@ const NAMES: [&str; 19] = [
     "setting",
     "ticket_event",
     "doc",
+    "vocabulary",
     "words",
     "message",
     "reaction",

@@ -43,10 +43,11 @@ fn words(text: &str) -> Vec<String> {
     split.filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-/// Whether a text has the words of `wanted` one after the other, the last one at least at its beginning.
+/// Whether a text has the words of `wanted` one after the other, the last one at least at its beginning if that is of three
+/// letters.
 fn says(text: &str, wanted: &str) -> bool {
     let (text, phrase) = (words(text), words(wanted));
-    let prefix = wanted.chars().count() >= 3;
+    let prefix = phrase.last().is_some_and(|last| last.chars().count() >= 3);
     text.windows(phrase.len()).any(|window| {
         window.iter().zip(&phrase).enumerate().all(|(place, (word, wanted))| {
             let is_last = place + 1 == phrase.len();
@@ -148,9 +149,25 @@ fn search(dice: &mut Dice) -> String {
         "\u{0}x",
         "ord*",
         "'",
+        "o--",
+        "o'c",
+        "pa-",
     ];
     let names = [
-        "zoe", "Fischer", "JOSE", "170-0003", "+49", "noor", "par", "cr", "brulee",
+        "zoe",
+        "Fischer",
+        "JOSE",
+        "170-0003",
+        "+49",
+        "noor",
+        "par",
+        "cr",
+        "brulee",
+        "fisch",
+        "orde",
+        "straß",
+        "49-170-000",
+        "o'cloc",
     ];
     let word = |dice: &mut Dice| match dice.roll(6) {
         0 => dice.pick(&odd).to_owned(),

@@ -352,7 +352,7 @@ async fn verify_finds_every_damage() {
             "messages and documents that do not name each other",
         ),
         (
-            "INSERT INTO words (rowid, workspace, body) VALUES (1000, 'one', 'word')",
+            "INSERT INTO words (rowid, scope, body) VALUES (1000, 'one', 'word')",
             "DELETE FROM words WHERE rowid = 1000",
             "documents without words, and words without a document",
         ),

@@ -419,3 +419,28 @@ async fn what_a_queue_cannot_be_asked() {
         "{frame:#}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn why_a_queue_cannot_be_is_told_once_to_everybody_who_asks() {
+    let app = TestApp::start().await;
+    let mut socket = Socket::connect(&app.url, KEY).await;
+    // they share the execution that fails
+    for id in ["a", "b", "c", "d"] {
+        socket.subscribe(id, &queue("first: 0"), json!({})).await;
+    }
+    let mut told: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for _ in 0..8 {
+        let Frame::Json(frame) = socket.next().await else {
+            panic!()
+        };
+        if frame["type"] == "next" {
+            let code = &frame["payload"]["errors"][0]["extensions"]["code"];
+            assert_eq!(code, "BAD_USER_INPUT", "{frame:#}");
+        }
+        let id = frame["id"].as_str().unwrap().to_owned();
+        told.entry(id).or_default().push(frame["type"].clone());
+    }
+    assert_eq!(told.len(), 4);
+    assert!(told.values().all(|types| *types == ["next", "complete"]), "{told:?}");
+    assert!(socket.is_silent(300).await);
+}

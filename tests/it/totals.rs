@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use switchboard::view::search::HITS_MAX;
 use uuid::Uuid;
 
 use crate::support::story::{run, text};
@@ -193,4 +194,43 @@ async fn totals_are_what_the_pages_have() {
 #[tokio::test(flavor = "multi_thread")]
 async fn totals_are_what_the_pages_have_on_redis() {
     story(&TestApp::on_redis(&Redis::start()).await).await;
+}
+
+/// Sends as many messages as a search looks at of one word.
+async fn say_often(client: &Client, channel: &str) {
+    let line = |number: usize| {
+        let owner = json!({ "externalId": format!("often{}", number % 20), "name": "Bob" });
+        let message = json!({ "externalId": format!("m{number}"), "owner": owner, "text": "hello" });
+        format!("{message}\n")
+    };
+    let lines: String = (1..=HITS_MAX).map(line).collect();
+    let url = format!("{}/api/v1/channels/{channel}/messages/stream", client.url);
+    let request = client.http().post(url).bearer_auth(&client.key);
+    let request = request.header("content-type", "application/x-ndjson").body(lines);
+    let answers = request.send().await.unwrap().text().await.unwrap();
+    assert_eq!(answers.matches("\"receipt\":").count(), HITS_MAX, "{answers}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_says_whether_there_may_be_more_than_it_found() {
+    let app = TestApp::start().await;
+    let client = app.client();
+    let channel = client.channel().await;
+    client.say(&channel, "rarely", "m0", "hello").await;
+    say_often(&client, &channel).await;
+    for (search, items, is_exact) in [
+        ("hello", 20, false),
+        ("rarely", 1, true),
+        ("hello rarely", 1, true),
+        ("hello often7", 1, true),
+        ("hello never", 0, true),
+    ] {
+        let total = "totalCount totalCountIsExact";
+        let query = format!(
+            "{{ tickets(filter: {{ search: \"{search}\" }}) {{ {total} }} chats(search: \"{search}\") {{ {total} }} }}"
+        );
+        let found = client.data(&query, json!({})).await;
+        let expected = json!({ "totalCount": items, "totalCountIsExact": is_exact });
+        assert_eq!(found, json!({ "tickets": expected, "chats": expected }), "{search}");
+    }
 }

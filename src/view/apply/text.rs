@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::signed;
 use crate::domain::{Event, Ticket};
+use crate::view::search::{MARK, scope};
 
 /// Whose words a document holds.
 #[derive(Clone, Copy)]
@@ -22,7 +23,7 @@ pub(super) enum Of {
 
 /// The word that every document of a workspace has, and no other.
 pub(in crate::view) fn workspace_word(workspace: Uuid) -> String {
-    workspace.simple().to_string()
+    format!("{MARK}work{}", workspace.simple())
 }
 
 /// Writes documents.
@@ -37,7 +38,7 @@ impl<'a> Docs<'a> {
         Ok(Self {
             connection,
             doc: connection.prepare_cached("INSERT INTO doc (chat, ticket, seq) VALUES (?1, ?2, ?3)")?,
-            words: connection.prepare_cached("INSERT INTO words (rowid, workspace, body) VALUES (?1, ?2, ?3)")?,
+            words: connection.prepare_cached("INSERT INTO words (rowid, scope, body) VALUES (?1, ?2, ?3)")?,
         })
     }
 
@@ -51,8 +52,8 @@ impl<'a> Docs<'a> {
             Of::Message(seq) => (None, Some(signed(seq))),
         };
         let doc = self.doc.insert(params![event.aggregate_id.as_bytes(), ticket, seq])?;
-        self.words
-            .execute(params![doc, workspace_word(event.workspace_id), text])?;
+        let scope = scope(event.workspace_id, event.aggregate_id);
+        self.words.execute(params![doc, scope, text])?;
         Ok(doc)
     }
 
