@@ -83,7 +83,7 @@ fn ticket(chat_id: Uuid, chat: u32, number: u32) -> Ticket {
         "pendingChatMessages": u32::from(number == TICKETS),
         "waitingSince": (number == TICKETS).then_some(at + 7),
         "episode": 1, "version": 3, "createdAt": at, "openedAt": at, "activeAt": at,
-        "updatedAt": at + u64::from(spread(which ^ 0x5555, 86_400_000)),
+        "updatedAt": at + u64::from(spread((which ^ (which >> 7)).wrapping_mul(0x85eb_ca6b) >> 3, 86_400_000)),
     });
     serde_json::from_value(json).unwrap()
 }

@@ -49,6 +49,8 @@ pub struct Applied {
     pub ready: bool,
     /// How far the building is, or was.
     pub built: Built,
+    /// Where the view was when it could be read again, if it was built: what comes after it is new.
+    pub begun: Place,
 }
 
 /// How much of the view was built.
@@ -146,6 +148,13 @@ impl Live {
     pub async fn ready(&self) {
         let mut applied = self.shared.applied.subscribe();
         let _ = applied.wait_for(|applied| applied.ready).await;
+    }
+
+    /// Where the view was when it could be read again; waits for that, if it is being built.
+    pub async fn begun(&self) -> Place {
+        let mut applied = self.shared.applied.subscribe();
+        let ready = applied.wait_for(|applied| applied.ready).await;
+        ready.map(|applied| applied.begun.clone()).unwrap_or_default()
     }
 
     /// Waits until this node has taken in a record, `timeout` at most; says whether it has.

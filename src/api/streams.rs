@@ -297,6 +297,10 @@ impl Subscriber {
 
     /// Goes with the group from where it is, or reads by itself what the group cannot give.
     async fn join(&mut self) {
+        if self.place == Place::default() {
+            // what came while the view was being built is old
+            self.place = self.streams.shared.live.begun().await;
+        }
         let mut member = self.streams.join(&self.source, &self.place);
         if member.begin(&self.place).await {
             self.mode = Mode::With(member);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Applied, Built, LiveError, Published, RING_MAX, Settings, Shared};
+use super::{Applied, Built, LiveError, Place, Published, RING_MAX, Settings, Shared};
 use crate::domain::Scope;
 use crate::store::{Followed, Heads, Record, Store, StoreError};
 use crate::view::{Entry, View};
@@ -33,6 +33,7 @@ pub(super) async fn open(store: &dyn Store, view: &View) -> Result<Applied, Live
             floor,
             ready: true,
             built: Built::default(),
+            begun: Place::default(),
         });
     }
     let followed = view
@@ -52,6 +53,7 @@ pub(super) async fn open(store: &dyn Store, view: &View) -> Result<Applied, Live
             built: built(&none, &heads),
             heads: none.clone(),
             floor: none,
+            begun: Place::default(),
         });
     };
     Ok(Applied {
@@ -60,6 +62,7 @@ pub(super) async fn open(store: &dyn Store, view: &View) -> Result<Applied, Live
         built: built(&known, &heads),
         heads: known,
         floor,
+        begun: Place::default(),
     })
 }
 
@@ -115,7 +118,11 @@ async fn step(shared: &Shared, target: &mut Option<Heads>) -> Result<(), LiveErr
     if pairs.all(|(head, aim)| head >= aim) {
         *target = None;
         tracing::info!("the view is up to date");
-        shared.applied.send_modify(|applied| applied.ready = true);
+        let (ordinal, heads) = shared.hub.now();
+        shared.applied.send_modify(|applied| {
+            applied.ready = true;
+            applied.begun = Place { ordinal, heads };
+        });
         return Ok(());
     }
     let now = built(&heads, aim);
@@ -246,9 +253,10 @@ async fn rebuild(shared: &Shared) -> Result<(), LiveError> {
         *applied = Applied {
             ordinal,
             heads: target.clone(),
-            floor: target,
+            floor: target.clone(),
             ready: true,
             built: Built::default(),
+            begun: Place { ordinal, heads: target },
         };
     });
     Ok(())

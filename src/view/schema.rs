@@ -27,7 +27,8 @@ CREATE INDEX ticket_held ON ticket (workspace, assignee)
   WHERE assignee IS NOT NULL AND status <> 'INACTIVE';
 CREATE INDEX ticket_new ON ticket (workspace, opened_at) WHERE status = 'NEW' AND removed = 0;
 CREATE INDEX ticket_new_at ON ticket (workspace, channel, team, opened_at) WHERE status = 'NEW' AND removed = 0;
-CREATE INDEX ticket_new_of ON ticket (workspace, assignee, opened_at) WHERE status = 'NEW' AND removed = 0;
+CREATE INDEX ticket_new_of ON ticket (workspace, assignee, channel, team, opened_at)
+  WHERE status = 'NEW' AND removed = 0;
 CREATE UNIQUE INDEX ticket_chat ON ticket (chat, number);
 CREATE INDEX ticket_place ON ticket (workspace, channel, team, status, assignee);
 CREATE TABLE list (

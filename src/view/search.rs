@@ -15,7 +15,7 @@ pub const WORDS_MAX: usize = 8;
 /// The longest search, in bytes.
 pub const SEARCH_MAX_BYTES: usize = 256;
 /// Of a word, so many of the newest places are looked at.
-pub const HITS_MAX: usize = 2_000;
+pub const HITS_MAX: usize = 1_000;
 /// A word that is in more places is looked for again in the chats that have all others, if these are no more.
 const CHATS_MAX: usize = 100;
 /// From so many letters on, the beginning of a word is enough.

@@ -39,28 +39,51 @@ pub struct QueueStats {
 /// In place of a channel or an assignee: of any channel, and of whoever has the ticket.
 pub(super) const ANY: &[u8] = &[1];
 
-/// The counters of a filter: sums over what it does not name, teams apart.
-fn wanted(workspace: Uuid, filter: &StatsFilter, assigned: Option<bool>) -> Where {
-    let or_any = |ids: &[Uuid], any: &[&[u8]]| {
-        if ids.is_empty() {
-            any.iter().map(|value| blob(value)).collect()
+/// Those of tickets that nobody has, and of those that somebody has.
+pub(super) const EVERYBODY: &[&[u8]] = &[&[], ANY];
+
+impl StatsFilter {
+    /// The counters of what it names, or of these assignees and channels, teams apart. Many values of several things are not
+    /// looked up in every combination, but told apart among the rows of the first.
+    fn rows(&self, workspace: Uuid, assignees: &[&[u8]], channels: &[&[u8]]) -> Where {
+        let of = |ids: &[Uuid], others: &[&[u8]]| {
+            if ids.is_empty() {
+                others.iter().map(|value| blob(value)).collect()
+            } else {
+                blobs(ids)
+            }
+        };
+        let by_channel = if self.assignee_ids.is_empty() {
+            "channel"
         } else {
-            blobs(ids)
-        }
-    };
-    let assignees: &[&[u8]] = match assigned {
-        None => &[&[], ANY],
-        Some(true) => &[ANY],
-        Some(false) => &[&[]],
-    };
-    let mut wanted = Where::new("workspace = ?", vec![blob(workspace.as_bytes())])
-        .any("assignee", or_any(&filter.assignee_ids, assignees))
-        .any("channel", or_any(&filter.channel_ids, &[ANY]))
-        .any("team", blobs(&filter.team_ids));
-    if let Some(assigned) = assigned {
-        wanted = wanted.and("(assignee <> x'') = ?", assigned.into());
+            "+channel"
+        };
+        Where::new("workspace = ?", vec![blob(workspace.as_bytes())])
+            .any("assignee", of(&self.assignee_ids, assignees))
+            .any(by_channel, of(&self.channel_ids, channels))
+            .any("+team", blobs(&self.team_ids))
     }
-    wanted
+
+    /// Its channels and teams, with the assignees that it names, or these.
+    pub(super) fn places(&self, workspace: Uuid, assignees: &[&[u8]]) -> Where {
+        self.rows(workspace, assignees, &[])
+            .and("+channel <> ?", blob(ANY))
+            .and("tickets > ?", 0.into())
+    }
+
+    /// All together: what it does not name is summed already.
+    fn sums(&self, workspace: Uuid, assigned: Option<bool>) -> Where {
+        let assignees: &[&[u8]] = match assigned {
+            None => EVERYBODY,
+            Some(true) => &[ANY],
+            Some(false) => &[&[]],
+        };
+        let rows = self.rows(workspace, assignees, &[ANY]);
+        match assigned {
+            Some(assigned) => rows.and("(assignee <> x'') = ?", assigned.into()),
+            None => rows,
+        }
+    }
 }
 
 /// Some counters together.
@@ -85,7 +108,7 @@ pub(super) fn queue_stats(
     workspace: Uuid,
     filter: &StatsFilter,
 ) -> Result<QueueStats, ReadError> {
-    let wanted = wanted(workspace, filter, None);
+    let wanted = filter.sums(workspace, None);
     let sql = format!(
         "SELECT assignee <> x'', status, sum(tickets), sum(pending) FROM counter WHERE {} GROUP BY 1, 2",
         wanted.sql
@@ -113,59 +136,51 @@ pub(super) fn queue_stats(
     Ok(stats)
 }
 
-/// When the oldest new ticket was opened: of all, of each wanted agent, or of each place that the counters say has any.
+/// When the oldest new ticket was opened: of all, or in each of the places that the counters say have any.
 fn oldest_new_at(connection: &Connection, workspace: Uuid, filter: &StatsFilter) -> Result<Option<Millis>, ReadError> {
-    let in_workspace = || Where::new("workspace = ?", vec![blob(workspace.as_bytes())]);
-    let mut found = Vec::new();
-    if !filter.assignee_ids.is_empty() {
-        for id in &filter.assignee_ids {
-            let wanted = in_workspace()
-                .and("assignee = ?", blob(id.as_bytes()))
-                .any("channel", blobs(&filter.channel_ids))
-                .any("team", blobs(&filter.team_ids));
-            found.push(oldest(connection, "ticket_new_of", &wanted)?);
-        }
-    } else if filter.channel_ids.is_empty() && filter.team_ids.is_empty() {
-        found.push(oldest(connection, "ticket_new", &in_workspace())?);
-    } else {
-        for (channel, team) in places_of_new(connection, in_workspace(), filter)? {
-            let wanted = in_workspace().and("channel = ?", channel).and("team IS ?", team);
-            found.push(oldest(connection, "ticket_new_at", &wanted)?);
-        }
+    let in_workspace = blob(workspace.as_bytes());
+    if *filter == StatsFilter::default() {
+        return oldest(connection, ("ticket_new", "workspace = ?"), vec![in_workspace]);
     }
-    Ok(found.into_iter().flatten().min())
+    let (columns, by) = if filter.assignee_ids.is_empty() {
+        let by = ("ticket_new_at", "workspace = ? AND channel = ? AND team IS ?");
+        ("workspace, channel, nullif(team, x'')", by)
+    } else {
+        let by = (
+            "ticket_new_of",
+            "workspace = ? AND assignee = ? AND channel = ? AND team IS ?",
+        );
+        ("workspace, assignee, channel, nullif(team, x'')", by)
+    };
+    let of_new = filter
+        .places(workspace, EVERYBODY)
+        .and("status = ?", Value::Text(Status::New.name().to_owned()));
+    let sql = format!("SELECT DISTINCT {columns} FROM counter WHERE {}", of_new.sql);
+    let places = all(connection, &sql, params_from_iter(of_new.values), values)?;
+    let mut found = Vec::with_capacity(places.len());
+    for place in places {
+        found.extend(oldest(connection, by, place)?);
+    }
+    Ok(found.into_iter().min())
 }
 
-/// The channels and teams of a filter that have new tickets.
-fn places_of_new(
-    connection: &Connection,
-    in_workspace: Where,
-    filter: &StatsFilter,
-) -> Result<Vec<(Value, Value)>, ReadError> {
-    let wanted = in_workspace
-        .any("assignee", vec![blob(&[]), blob(ANY)])
-        .any("channel", blobs(&filter.channel_ids))
-        .any("team", blobs(&filter.team_ids))
-        .and("channel <> ?", blob(ANY))
-        .and("status = ?", Value::Text(Status::New.name().to_owned()));
-    let sql = format!(
-        "SELECT DISTINCT channel, nullif(team, x'') FROM counter WHERE {} AND tickets > 0",
-        wanted.sql
-    );
-    all(connection, &sql, params_from_iter(wanted.values), |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    })
+/// All columns of a row.
+pub(super) fn values(row: &Row<'_>) -> rusqlite::Result<Vec<Value>> {
+    (0..row.as_ref().column_count()).map(|column| row.get(column)).collect()
 }
 
 /// When the oldest new ticket was opened, by an index that has these in this order.
-fn oldest(connection: &Connection, index: &str, wanted: &Where) -> Result<Option<Millis>, ReadError> {
+fn oldest(
+    connection: &Connection,
+    (index, wanted): (&str, &str),
+    place: Vec<Value>,
+) -> Result<Option<Millis>, ReadError> {
     let sql = format!(
-        "SELECT opened_at FROM ticket INDEXED BY {index} WHERE {} AND status = 'NEW' AND removed = 0
-         ORDER BY opened_at LIMIT 1",
-        wanted.sql
+        "SELECT opened_at FROM ticket INDEXED BY {index} WHERE {wanted} AND status = 'NEW' AND removed = 0
+         ORDER BY opened_at LIMIT 1"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let found = statement.query_row(params_from_iter(&wanted.values), |row| number(row, 0));
+    let found = statement.query_row(params_from_iter(place), |row| number(row, 0));
     Ok(found.optional()?)
 }
 
@@ -176,7 +191,8 @@ pub(super) fn counted(
     filter: &StatsFilter,
     (assigned, statuses): (Option<bool>, &[Status]),
 ) -> Result<u64, ReadError> {
-    let wanted = wanted(workspace, filter, assigned).any("status", texts(statuses.iter().map(|status| status.name())));
+    let statuses = texts(statuses.iter().map(|status| status.name()));
+    let wanted = filter.sums(workspace, assigned).any("status", statuses);
     let sql = format!("SELECT coalesce(sum(tickets), 0) FROM counter WHERE {}", wanted.sql);
     let mut statement = connection.prepare_cached(&sql)?;
     Ok(statement.query_row(params_from_iter(wanted.values), |row| number(row, 0))?)

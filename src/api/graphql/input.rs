@@ -132,7 +132,7 @@ pub struct TicketFilterInput {
     pub priorities: Option<Vec<Priority>>,
     /// Every word is found in the subject, the summary, a message, or the name or identifier of the owner; letter case and
     /// accents do not count, and from three letters on the beginning of a word is enough. At most 256 bytes and 8 words; of
-    /// each word the newest 2,000 places are looked at. Not in a subscription.
+    /// each word the newest 1,000 places are looked at. Not in a subscription.
     pub search: Option<String>,
     /// Also deleted tickets and those of removed chats; a filter by reason DELETED finds deleted ones anyway.
     pub include_removed: Option<bool>,

@@ -26,7 +26,7 @@ use super::ticket::Ticket;
 use crate::api::auth::Scope;
 use crate::api::error::ApiError;
 use crate::domain::{self, Rejection};
-use crate::live::{Cursor, EventFilter, From, Live, Place, Step, Tail, Topic};
+use crate::live::{Cursor, EventFilter, From, Step, Tail, Topic};
 use crate::store::Heads;
 use crate::view::{self, TicketFilter, TicketRow};
 
@@ -92,20 +92,6 @@ fn begin(after: Option<CursorText>) -> std::result::Result<From, ApiError> {
     })
 }
 
-/// Waits with what begins now until the view answers: what comes while it is being built is old.
-async fn begin_ready(live: &Live, from: From) -> From {
-    let is_now = match &from {
-        From::Now => true,
-        From::Place(place) => *place == Place::default(),
-        From::Cursor(_) => false,
-    };
-    if !is_now {
-        return from;
-    }
-    live.ready().await;
-    From::Now
-}
-
 /// An event, and how far each log had come right after it.
 type Happened = (Arc<domain::Event>, Heads);
 
@@ -119,7 +105,10 @@ async fn log<T: Send + 'static>(
     let track = Track::of(ctx);
     let from = track.begin().map_or_else(|| begin(after), Ok)?;
     let (workspace, live) = (principal(ctx)?.workspace_id, &services(ctx)?.live);
-    let from = begin_ready(live, from).await;
+    if matches!(from, From::Now) {
+        // what comes while the view is being built is old
+        live.ready().await;
+    }
     let tail = Box::pin(live.tail(Some(workspace), topic, from)).await;
     let tail = tail.map_err(ApiError::from)?;
     track.open(Kind::Log, Some(tail.place().clone()));

@@ -30,6 +30,8 @@ struct State {
     window: Window,
     /// The whole state, and the number of the first answer after it.
     newest: Option<(Answer, u64)>,
+    /// How many of these were given.
+    snapshots: u64,
     is_over: bool,
     /// Why it is over, for every member.
     last_words: Option<Answer>,
@@ -70,6 +72,7 @@ impl Group {
         if matches!(item, Item::Snapshot) {
             let next = state.window.next();
             state.newest = Some((answer, next));
+            state.snapshots = state.snapshots.saturating_add(1);
         } else {
             state.newest = None;
             state.window.push(answer, item);
@@ -127,8 +130,11 @@ impl Group {
 
     /// One more member, which has taken all answers so far.
     pub(super) fn join(self: Arc<Self>) -> Member {
-        let reader = self.state.lock().window.join();
+        let mut state = self.state.lock();
+        let (reader, snapshots) = (state.window.join(), state.snapshots);
+        drop(state);
         Member {
+            snapshots,
             version: self.version.subscribe(),
             group: self,
             reader,
@@ -155,6 +161,8 @@ pub(super) struct Member {
     group: Arc<Group>,
     version: watch::Receiver<u64>,
     reader: Reader,
+    /// How many there had been when it came: one from before may lack what its client had written by then.
+    snapshots: u64,
     /// It has taken something.
     has_taken: bool,
     /// The newest state that it has, where each takes the place of the one before.
@@ -235,13 +243,16 @@ impl Member {
             Some(Kind::Changes) if is_lost || !self.reader.has_state => {
                 let next = state.window.next();
                 return match &state.newest {
-                    Some((answer, number)) if *number == next => {
+                    Some((answer, number)) if *number == next && state.snapshots > self.snapshots => {
                         let answer = answer.clone();
                         state.window.skip(&mut self.reader);
                         Look::Taken(Taken::Answer(answer, None))
                     }
                     _ if state.is_over => Look::Taken(end(state)),
-                    _ => Look::Ask,
+                    _ => {
+                        state.window.step_out(&mut self.reader);
+                        Look::Ask
+                    }
                 };
             }
             Some(Kind::Log) if is_lost => return Look::Taken(Taken::Behind),

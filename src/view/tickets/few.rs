@@ -12,8 +12,8 @@ use crate::view::read::{bytes, number, signed};
 use crate::view::search::{self, Hits};
 use crate::view::totals::Total;
 
-/// Of chats whose owner a search found, so many tickets are looked at.
-const TICKETS_MAX: u64 = 5_000;
+/// Of chats whose owner a search found, tickets are looked for until so many match.
+const FOUND_MAX: usize = 5_000;
 
 /// All that match, where there are few to look at.
 pub(super) struct Few {
@@ -38,16 +38,13 @@ pub(super) fn few(
     filter: &TicketFilter,
     order: TicketOrder,
 ) -> Result<Option<Few>, ReadError> {
-    let (hits, max) = match &filter.search {
-        Some(text) => (search::hits(connection, workspace, text)?, TICKETS_MAX),
-        None if !filter.chat_ids.is_empty() => (Hits::of_chats(&filter.chat_ids), LOOK_MAX),
+    let (hits, found_max, look_max) = match &filter.search {
+        Some(text) => (search::hits(connection, workspace, text)?, FOUND_MAX, LOOK_MAX),
+        None if !filter.chat_ids.is_empty() => (Hits::of_chats(&filter.chat_ids), usize::MAX, u64::MAX),
         None => return Ok(None),
     };
     let wanted = (workspace, filter, order);
-    let (mut keys, is_whole) = of_chats(connection, wanted, hits.chats(), max)?;
-    if !is_whole && filter.search.is_none() {
-        return Err(ReadError::TooMuch);
-    }
+    let (mut keys, is_whole) = of_chats(connection, wanted, hits.chats(), (found_max, look_max))?;
     let mut one = Find::new(connection, wanted, ("chat = ? AND number = ?", 2))?;
     for (chat, number) in hits.tickets() {
         one.find(&[blob(chat.as_bytes()), number.into()], &mut keys)?;
@@ -58,18 +55,19 @@ pub(super) fn few(
     }))
 }
 
-/// Those of whole chats that match, and whether these are all: so many tickets are looked at, those of the chats that were
-/// active last, and of a chat the newest.
+/// Those of whole chats that match, and whether these are all: chat by chat, those that were active last first and of each
+/// the newest, until so many match or were looked at.
 fn of_chats<'a>(
     connection: &Connection,
     (workspace, filter, order): (Uuid, &TicketFilter, TicketOrder),
     ids: impl Iterator<Item = &'a Uuid>,
-    max: u64,
+    (found_max, look_max): (usize, u64),
 ) -> Result<(Vec<TicketKey>, bool), ReadError> {
-    let mut read = connection.prepare_cached("SELECT updated_at, tickets, channel FROM chat WHERE id = ?1")?;
+    let mut read =
+        connection.prepare_cached("SELECT updated_at, tickets, channel FROM chat WHERE id = ?1 AND workspace = ?2")?;
     let mut chats = Vec::new();
     for id in ids {
-        let found = read.query_row([id.as_bytes()], |row| {
+        let found = read.query_row([id.as_bytes(), workspace.as_bytes()], |row| {
             Ok((number(row, 0)?, number(row, 1)?, bytes(row, 2)?))
         });
         let Some((at, tickets, channel)) = found.optional()? else {
@@ -82,8 +80,11 @@ fn of_chats<'a>(
     }
     chats.sort_unstable_by(|one, other| other.cmp(one));
     let mut newest = Find::new(connection, (workspace, filter, order), ("chat = ? AND number > ?", 2))?;
-    let (mut keys, mut left) = (Vec::new(), max);
+    let (mut keys, mut left) = (Vec::new(), look_max);
     for (_, id, tickets) in chats {
+        if keys.len() >= found_max {
+            return Ok((keys, false));
+        }
         let passed_over = tickets.saturating_sub(left);
         newest.find(&[blob(id.as_bytes()), signed(passed_over).into()], &mut keys)?;
         if passed_over > 0 {
@@ -164,7 +165,7 @@ mod tests {
         let wanted = (Uuid::nil(), &filter, TicketOrder::default());
         let newest_first = [(3, 2), (3, 1), (2, 3), (2, 2), (2, 1), (1, 1)];
         for max in 0..=7 {
-            let (keys, is_whole) = of_chats(&connection, wanted, ids.iter(), max).unwrap();
+            let (keys, is_whole) = of_chats(&connection, wanted, ids.iter(), (usize::MAX, max)).unwrap();
             let mut found: Vec<Uuid> = keys.iter().map(|key| key.id).collect();
             found.sort_unstable();
             let count = usize::try_from(max).unwrap();
@@ -174,6 +175,10 @@ mod tests {
                 .collect();
             expected.sort_unstable();
             assert_eq!((found, is_whole), (expected, max >= 6), "{max}");
+        }
+        for (found_max, found, is_whole) in [(1, 2, false), (2, 2, false), (3, 5, false), (5, 5, false), (6, 6, true)] {
+            let (keys, all) = of_chats(&connection, wanted, ids.iter(), (found_max, u64::MAX)).unwrap();
+            assert_eq!((keys.len(), all), (found, is_whole), "{found_max}");
         }
     }
 }

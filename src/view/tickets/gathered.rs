@@ -1,7 +1,7 @@
 //! Where few tickets match among many that a walk would pass over: all of them are found, put in order later.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params_from_iter};
+use rusqlite::{Connection, params_from_iter};
 use uuid::Uuid;
 
 use super::look::Find;
@@ -9,11 +9,11 @@ use super::plan::{Plan, total};
 use super::{LOOK_MAX, TicketFilter, TicketOrder, Walk};
 use crate::domain::Reason;
 use crate::sqlite::ReadError;
-use crate::view::condition::{Where, blob, blobs, texts};
+use crate::view::condition::{blob, texts};
 use crate::view::lists::{Key, are_few};
 use crate::view::page::TicketKey;
 use crate::view::read::all;
-use crate::view::stats::{ANY, StatsFilter, counted};
+use crate::view::stats::{EVERYBODY, StatsFilter, counted, values};
 
 /// The most tickets that are read where a walk came to no end.
 pub(super) const GATHERED_MAX: u64 = 20_000;
@@ -91,7 +91,7 @@ pub(super) fn placed(
             ("channel = ? AND team IS ? AND status = ?", 3)
         };
         let mut there = Find::new(connection, (workspace, filter, order), by)?;
-        for place in places(connection, workspace, filter, by_assignee)? {
+        for place in places(connection, workspace, (filter, &stats), by_assignee)? {
             there.find(&place, &mut found)?;
         }
     }
@@ -102,27 +102,16 @@ pub(super) fn placed(
 fn places(
     connection: &Connection,
     workspace: Uuid,
-    filter: &TicketFilter,
+    (filter, stats): (&TicketFilter, &StatsFilter),
     by_assignee: bool,
 ) -> Result<Vec<Vec<Value>>, ReadError> {
-    let assignees = match (filter.assignee_ids.as_slice(), by_assignee) {
-        ([], true) => vec![blob(&[])],
-        ([], false) => vec![blob(&[]), blob(ANY)],
-        (ids, _) => blobs(ids),
+    let (columns, assignees): (_, &[&[u8]]) = if by_assignee {
+        ("channel, nullif(team, x''), status, nullif(assignee, x'')", &[&[]])
+    } else {
+        ("channel, nullif(team, x''), status", EVERYBODY)
     };
-    let wanted = Where::new("workspace = ?", vec![blob(workspace.as_bytes())])
-        .any("assignee", assignees)
-        .any("channel", blobs(&filter.channel_ids))
-        .any("team", blobs(&filter.team_ids))
-        .any("status", texts(filter.statuses.iter().map(|status| status.name())))
-        .and("channel <> ?", blob(ANY));
-    let columns = ["channel", "nullif(team, x'')", "status", "nullif(assignee, x'')"];
-    let columns = columns.get(..if by_assignee { 4 } else { 3 }).unwrap_or(&columns);
-    let sql = format!(
-        "SELECT DISTINCT {} FROM counter WHERE {} AND tickets > 0",
-        columns.join(", "),
-        wanted.sql
-    );
-    let place = |row: &Row<'_>| (0..columns.len()).map(|column| row.get(column)).collect();
-    all(connection, &sql, params_from_iter(wanted.values), place)
+    let statuses = texts(filter.statuses.iter().map(|status| status.name()));
+    let wanted = stats.places(workspace, assignees).any("status", statuses);
+    let sql = format!("SELECT DISTINCT {columns} FROM counter WHERE {}", wanted.sql);
+    all(connection, &sql, params_from_iter(wanted.values), values)
 }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use uuid::Uuid;
 
 use super::few::{Few, few, sorted};
-use super::gathered::gathered;
+use super::gathered::{GATHERED_MAX, gathered, placed};
 use super::look::Look;
 use super::{LOOK_MAX, Plan, TicketFilter, TicketOrder, Walk, planned_total};
 use crate::sqlite::ReadError;
@@ -118,11 +118,20 @@ fn numbered_page(
             let total = planned_total(connection, (workspace, &plan), filter)?;
             let is_past = total.is_exact && skip >= total.items;
             let rows = if is_past {
-                Vec::new()
+                Ok(Vec::new())
             } else {
-                walked(connection, (workspace, &plan), filter, order, (skip, limit))?
+                walked(connection, (workspace, &plan), filter, order, (skip, limit))
             };
-            (rows, total)
+            match rows {
+                Err(ReadError::TooMuch) if skip <= SKIP_MAX => {
+                    let keys = placed(connection, workspace, filter, (order, GATHERED_MAX))?;
+                    of_few(Few {
+                        keys: keys.ok_or(ReadError::TooMuch)?,
+                        is_exact: true,
+                    })?
+                }
+                rows => (rows?, total),
+            }
         }
     };
     let has_next = rows.len() > limit;

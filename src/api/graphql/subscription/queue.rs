@@ -155,9 +155,9 @@ impl Watch {
         })
     }
 
-    /// Whether something may have changed; then waits until it may be looked at again.
-    async fn is_due(&self, every: Duration) -> bool {
-        let is_due = self.signal.take();
+    /// Whether something may have changed, or is asked for; then waits until it may be looked at again.
+    async fn is_due(&self, every: Duration, is_asked: bool) -> bool {
+        let is_due = self.signal.take() || is_asked;
         if let Some(at) = self.looked_at.filter(|_| is_due) {
             tokio::time::sleep(every.saturating_sub(at.elapsed())).await;
         }
@@ -211,7 +211,7 @@ impl Watch {
                 // by somebody who comes later and may have written meanwhile
                 Box::pin(self.services.own_writes()).await;
             }
-            if self.is_due(LOOK_EVERY).await {
+            if self.is_due(LOOK_EVERY, is_asked).await {
                 let now = Box::pin(self.look()).await?;
                 self.give(now);
             }
@@ -253,7 +253,7 @@ impl Watch {
 
     async fn next_stats(&mut self) -> std::result::Result<QueueStats, ReadError> {
         loop {
-            if self.state.is_none() || self.is_due(STATS_EVERY).await {
+            if self.state.is_none() || self.is_due(STATS_EVERY, false).await {
                 let now = Box::pin(self.look()).await?;
                 let is_news = self.state.as_ref().is_none_or(|before| before.stats != now.stats);
                 let stats = QueueStats::from(&now);

@@ -247,6 +247,49 @@ async fn who_is_lost_in_a_queue_goes_on_with_a_snapshot() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_who_waits_for_a_snapshot() {
+    let group = Arc::new(Group::default());
+    group.open(Kind::Changes, None);
+    let mut one = Arc::clone(&group).join();
+    group.give(answer("first"), Item::Snapshot);
+    let past = at(0);
+    assert_eq!(text(one.next(&past).await), "first");
+    let mut late = Arc::clone(&group).join();
+    group.give(answer("before it asks"), Item::Change);
+    let mut next = Box::pin(late.next(&past));
+    assert!(futures_util::poll!(&mut next).is_pending());
+    group.asked().await;
+    for number in 0..100 {
+        group.give(answer(&number.to_string()), Item::Change);
+    }
+    let took = |group: &Group| {
+        let state = group.state.lock();
+        (state.window.is_crowded(), state.window.held() > 0)
+    };
+    assert_eq!(took(&group), (true, true), "by the one who has not taken them");
+    assert_eq!(text(one.next(&past).await), "before it asks");
+    for number in 0..100 {
+        assert_eq!(text(one.next(&past).await), number.to_string());
+    }
+    assert_eq!(took(&group), (false, false));
+    group.give(answer("second"), Item::Snapshot);
+    group.give(answer("change"), Item::Change);
+    // another change came before it looked: it asks again
+    assert!(futures_util::poll!(&mut next).is_pending());
+    group.asked().await;
+    group.give(answer("third"), Item::Snapshot);
+    assert_eq!(text(next.await), "third");
+    group.give(answer("last"), Item::Change);
+    assert_eq!(text(late.next(&past).await), "last");
+    drop((one, late));
+    let state = group.state.lock();
+    assert_eq!(
+        (state.window.members, state.window.idle, state.window.held()),
+        (0, 0, 0)
+    );
+}
+
+#[tokio::test]
 async fn why_a_group_is_over_reaches_every_member_once_it_has_the_rest() {
     for kind in [Kind::Changes, Kind::Log] {
         let group = Arc::new(Group::default());

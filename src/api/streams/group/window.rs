@@ -77,6 +77,8 @@ struct Crowding {
     deadline: Instant,
     /// Members that are still slow; without any it is over.
     slow: usize,
+    /// Who has so much to take, or less, is not slow.
+    little: u64,
 }
 
 /// Where a member is.
@@ -86,6 +88,8 @@ pub(super) struct Reader {
     next: u64,
     /// The mark of the crowding that has found it slow.
     slow_in: Option<u64>,
+    /// It waits for a snapshot, and nobody waits for it.
+    is_out: bool,
     /// It has the state that changes begin from.
     pub(super) has_state: bool,
 }
@@ -129,6 +133,7 @@ impl Window {
         Reader {
             next: self.next(),
             slow_in: None,
+            is_out: false,
             has_state: false,
         }
     }
@@ -136,12 +141,18 @@ impl Window {
     /// One member less.
     pub(super) fn leave(&mut self, reader: &mut Reader) {
         self.members = self.members.saturating_sub(1);
+        self.step_out(reader);
+    }
+
+    /// A member takes nothing until it skips to a snapshot: nobody waits for it.
+    pub(super) fn step_out(&mut self, reader: &mut Reader) {
         if self.has_lost(reader) {
             return;
         }
         self.settle(reader);
         let was_slow = self.is_slow(reader);
         self.count_out(reader);
+        reader.is_out = true;
         if was_slow {
             self.ease();
         }
@@ -169,7 +180,7 @@ impl Window {
     /// Whether nobody waits for a member any more.
     pub(super) fn has_lost(&self, reader: &Reader) -> bool {
         let was_slow = reader.slow_in.is_some() && reader.slow_in == self.lost_in;
-        was_slow || reader.next < self.first
+        reader.is_out || was_slow || reader.next < self.first
     }
 
     /// The next answer that leads past a place, for a member that is not lost.
@@ -196,6 +207,7 @@ impl Window {
             self.idle = self.idle.saturating_add(1);
             reader.next = to;
             reader.slow_in = None;
+            reader.is_out = false;
         } else {
             self.advance(reader, to);
         }
@@ -254,7 +266,9 @@ impl Window {
         let Some(crowding) = &mut self.crowding else {
             return;
         };
-        let are_nearly_all = crowding.slow.saturating_mul(8) >= self.members.saturating_mul(7);
+        let readers = self.waiting.iter().map(|waiting| waiting.readers);
+        let waited_for = readers.fold(self.idle, usize::saturating_add);
+        let are_nearly_all = crowding.slow.saturating_mul(8) >= waited_for.saturating_mul(7);
         let (more, most) = PATIENCE;
         if are_nearly_all && now.saturating_duration_since(crowding.began) < most {
             crowding.deadline = now.checked_add(more).unwrap_or(now);
@@ -307,6 +321,8 @@ impl Window {
                 waiting.slow = waiting.readers;
                 mark = mark.saturating_add(1);
                 slow = readers;
+            } else {
+                waiting.slow = 0;
             }
         }
         Crowding {
@@ -314,6 +330,7 @@ impl Window {
             began: now,
             deadline: now.checked_add(patience(untaken)).unwrap_or(now),
             slow,
+            little: quarter,
         }
     }
 
@@ -349,7 +366,8 @@ impl Window {
         self.settle(reader);
         self.count_out(reader);
         reader.next = to;
-        if self.is_slow(reader) && self.left(to) <= self.quarter() {
+        let little = self.crowding.as_ref().map_or(0, |crowding| crowding.little);
+        if self.is_slow(reader) && self.left(to) <= little {
             reader.slow_in = None;
             self.ease();
         }
