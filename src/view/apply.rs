@@ -6,8 +6,6 @@ pub(super) mod state;
 mod text;
 mod zones;
 
-pub(super) use text::workspace_word;
-
 use rusqlite::Connection;
 
 use super::read::signed;

@@ -6,7 +6,6 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::apply::workspace_word;
 use super::read::{all, bytes, limit_plus_one};
 use crate::sqlite::ReadError;
 
@@ -27,7 +26,7 @@ const INDEXED_MAX_LETTERS: usize = 4;
 const ENDINGS_MAX: usize = 64;
 
 /// Begins the words that say whose a document is, and none that is searched for.
-pub(super) const MARK: char = '\u{e000}';
+const MARK: char = '\u{e000}';
 
 /// As `words` in the schema, in tables of their own.
 const TOKENS: &str = "
@@ -213,6 +212,11 @@ fn endings(connection: &Connection, beginning: &str) -> Result<Vec<String>, Read
         // the index may cut off a very long word within a letter
         Ok(String::from_utf8_lossy(row.get_ref(0)?.as_bytes()?).into_owned())
     })
+}
+
+/// The word that every document of a workspace has, and no other.
+fn workspace_word(workspace: Uuid) -> String {
+    format!("{MARK}work{}", workspace.simple())
 }
 
 /// The word that every document of a chat has, and no other.

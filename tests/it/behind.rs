@@ -14,13 +14,12 @@ use switchboard::domain::event::Profile;
 use switchboard::domain::{Actor, Chat, ChatCommand, ChatCommandBody, DedupeKey, id};
 use switchboard::live::Cursor;
 use switchboard::server::{Node, open_store};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::stalled::Stalled;
 use crate::queues::queue;
-use crate::support::{Client, Frame, KEY, Redis, Socket, TestApp, config, eventually, make_workspace, says};
+use crate::support::{Client, Frame, KEY, Redis, Socket, TestApp, config, eventually, make_workspace, says, serve};
 
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -91,17 +90,6 @@ impl Drop for Late {
         self.store.release();
         self.shutdown.cancel();
     }
-}
-
-async fn serve(node: &Arc<Node>, config: switchboard::config::Config) -> (String, CancellationToken) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let shutdown = CancellationToken::new();
-    tokio::spawn({
-        let (node, shutdown) = (node.clone(), shutdown.clone());
-        async move { node.serve(listener, &config, shutdown).await.unwrap() }
-    });
-    (url, shutdown)
 }
 
 #[tokio::test(flavor = "multi_thread")]

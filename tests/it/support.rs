@@ -13,7 +13,7 @@ mod socket;
 pub mod story;
 pub mod world;
 
-pub use app::{KEY, Process, TestApp, config, make_workspace, verify};
+pub use app::{KEY, Process, TestApp, config, make_workspace, serve, verify};
 pub use ask::{ask, code, types, wish};
 pub use checked::{Operation, Rest, operations};
 pub use faulty::Faulty;

@@ -2,11 +2,10 @@
 //! name and identifier.
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
-use uuid::Uuid;
 
 use super::signed;
 use crate::domain::{Event, Ticket};
-use crate::view::search::{MARK, scope};
+use crate::view::search::scope;
 
 /// Whose words a document holds.
 #[derive(Clone, Copy)]
@@ -19,11 +18,6 @@ pub(super) enum Of {
     Ticket(u32),
     /// A message's text.
     Message(u64),
-}
-
-/// The word that every document of a workspace has, and no other.
-pub(in crate::view) fn workspace_word(workspace: Uuid) -> String {
-    format!("{MARK}work{}", workspace.simple())
 }
 
 /// Writes documents.

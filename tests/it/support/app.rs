@@ -39,6 +39,18 @@ pub struct TestApp {
     _data: tempfile::TempDir,
 }
 
+/// Serves a node on a free port until it is told to stop.
+pub async fn serve(node: &std::sync::Arc<Node>, config: Config) -> (String, CancellationToken) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let shutdown = CancellationToken::new();
+    tokio::spawn({
+        let (node, shutdown) = (node.clone(), shutdown.clone());
+        async move { node.serve(listener, &config, shutdown).await.unwrap() }
+    });
+    (url, shutdown)
+}
+
 impl TestApp {
     /// On the embedded store.
     pub async fn start() -> Self {
@@ -57,13 +69,7 @@ impl TestApp {
         let clock = Clock::default();
         let node = std::sync::Arc::new(Node::start(parts, clock.clone(), &config).await.unwrap());
         make_workspace(&node, id::first_workspace(), KEY).await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let shutdown = CancellationToken::new();
-        tokio::spawn({
-            let (node, shutdown) = (node.clone(), shutdown.clone());
-            async move { node.serve(listener, &config, shutdown).await.unwrap() }
-        });
+        let (url, shutdown) = serve(&node, config).await;
         Self {
             url,
             clock,
