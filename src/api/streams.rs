@@ -262,9 +262,10 @@ impl Subscriber {
         loop {
             match &mut self.mode {
                 Mode::Ended => return None,
-                Mode::Joining => self.join().await,
+                // boxed: whoever goes with a group keeps no room for it
+                Mode::Joining => Box::pin(self.join()).await,
                 Mode::Alone(_) => {
-                    if let Some(answer) = self.next_alone().await {
+                    if let Some(answer) = Box::pin(self.next_alone()).await {
                         return answer;
                     }
                 }

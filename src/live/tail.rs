@@ -250,7 +250,8 @@ impl Tail {
                     let slot = Arc::clone(slot);
                     self.next_handed(&slot, &at_rest).await
                 }
-                Filed::Not(_) | Filed::Moving => match self.next_read().await? {
+                // who rests keeps no room for it
+                Filed::Not(_) | Filed::Moving => match Box::pin(self.next_read()).await? {
                     Read::Step(step) => Some(step),
                     Read::Again => None,
                     Read::End => return Ok(None),

@@ -95,7 +95,7 @@ fn begin(after: Option<CursorText>) -> std::result::Result<From, ApiError> {
 /// An event, and how far each log had come right after it.
 type Happened = (Arc<domain::Event>, Heads);
 
-/// What a log gives, each made an item by `make`.
+/// What a log gives, each made an item by `make`. It takes much room to begin, and little then.
 async fn log<T: Send + 'static>(
     ctx: &Context<'_>,
     topic: Topic,
@@ -109,7 +109,7 @@ async fn log<T: Send + 'static>(
         // what comes while the view is being built is old
         live.ready().await;
     }
-    let tail = Box::pin(live.tail(Some(workspace), topic, from)).await;
+    let tail = live.tail(Some(workspace), topic, from).await;
     let tail = tail.map_err(ApiError::from)?;
     track.open(Kind::Log, Some(tail.place().clone()));
     Ok(stream::unfold(Some(tail), move |tail| {
@@ -127,7 +127,7 @@ async fn log<T: Send + 'static>(
                 };
                 if let Some(item) = item {
                     track.gives(now);
-                    return Some((Ok(Boxed(item)), Some(tail)));
+                    return Some((Ok(Boxed::new(item)), Some(tail)));
                 }
             }
         }
@@ -166,7 +166,7 @@ impl Subscription {
                 }),
             })
         };
-        log(ctx, Topic::Events(filter), after, make).await
+        Box::pin(log(ctx, Topic::Events(filter), after, make)).await
     }
 
     /// Tickets that match after a change, as they change. Begins after the cursor, or now.
@@ -181,7 +181,7 @@ impl Subscription {
             Err(gap) => Some(TicketItem::Gap(gap)),
             Ok((event, heads)) => change(event, heads).map(TicketItem::TicketChange),
         };
-        log(ctx, Topic::Tickets(filter), after, make).await
+        Box::pin(log(ctx, Topic::Tickets(filter), after, make)).await
     }
 
     /// A consistent snapshot of the first tickets of a queue, then what enters, changes and leaves these, with the

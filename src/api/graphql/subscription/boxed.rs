@@ -8,7 +8,13 @@ use async_graphql::{ContextSelectionSet, OutputType, Positioned, ServerResult, V
 
 /// Resolves to the same. A subscription that rests would otherwise hold the room that resolving its items takes.
 #[derive(Clone, Debug)]
-pub(super) struct Boxed<T>(pub(super) T);
+pub(super) struct Boxed<T>(Box<T>);
+
+impl<T> Boxed<T> {
+    pub(super) fn new(item: T) -> Self {
+        Self(Box::new(item))
+    }
+}
 
 impl<T: OutputType> OutputType for Boxed<T> {
     fn type_name() -> Cow<'static, str> {

@@ -294,12 +294,12 @@ pub(super) fn queue(
         first,
         ..question(ctx, stats)?
     };
-    let watch = Watch::new(ctx, Topic::Queue(filter), question)?;
+    let watch = Box::new(Watch::new(ctx, Topic::Queue(filter), question)?);
     watch.track.open(Kind::Changes, None);
     Ok(stream::unfold(Some(watch), |watch| async {
         let mut watch = watch?;
         Some(match watch.next_item().await {
-            Ok(item) => (Ok(Boxed(item)), Some(watch)),
+            Ok(item) => (Ok(Boxed::new(item)), Some(watch)),
             Err(error) => (Err(ApiError::from(error).into_graphql()), None),
         })
     }))
@@ -310,7 +310,7 @@ pub(super) fn queue_stats(
     stats: StatsFilter,
 ) -> Result<impl Stream<Item = Result<QueueStats>> + use<>> {
     let question = question(ctx, stats.clone())?;
-    let watch = Watch::new(ctx, Topic::Stats(stats), question)?;
+    let watch = Box::new(Watch::new(ctx, Topic::Stats(stats), question)?);
     watch.track.open(Kind::Newest, None);
     Ok(stream::unfold(Some(watch), |watch| async {
         let mut watch = watch?;
