@@ -1,6 +1,7 @@
 //! Full-text search: every word must be found somewhere in a ticket: in its subject or summary, in one of its messages,
 //! or in the name or identifier of its owner.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -24,6 +25,9 @@ const PREFIX_MIN_LETTERS: usize = 3;
 const INDEXED_MAX_LETTERS: usize = 4;
 /// The words with a longer beginning are looked for by themselves, if they are no more.
 const ENDINGS_MAX: usize = 64;
+
+/// Of a word that is in no more places, whosever they are, all are looked at.
+const RARE_MAX: usize = 50;
 
 /// Begins the words that say whose a document is, and none that is searched for.
 const MARK: char = '\u{e000}';
@@ -122,16 +126,27 @@ fn in_all(words: &[Hits]) -> Option<HashSet<Uuid>> {
     chats.reduce(|found, chats| found.intersection(&chats).copied().collect())
 }
 
-/// Where each word is. One that is in more places than are looked at is looked for again where all others are: so a rare
-/// word leads to the old places of a common one.
+/// Where each word is. If words that are in few places lead to few chats, the others are looked for there alone: so a rare
+/// word leads to the old places of a common one, too.
 fn of_words(connection: &Connection, workspace: Uuid, text: &str) -> Result<Vec<Hits>, ReadError> {
-    let of_workspace = format!("\"{}\"", workspace_word(workspace));
-    let (mut found, mut cut) = (Vec::new(), Vec::new());
+    let (mut found, mut common, mut cut) = (Vec::new(), Vec::new(), Vec::new());
     for tokens in words(text)? {
-        let Some(said) = said(connection, &tokens)? else {
-            found.push(Hits::default());
-            continue;
-        };
+        match said(connection, &tokens)? {
+            None => found.push(Hits::default()),
+            Some(said) => match rare_places(connection, workspace, &said)? {
+                Some(hits) => found.push(hits),
+                None => common.push(said),
+            },
+        }
+    }
+    if let Some(chats) = in_few(&found) {
+        for said in common {
+            found.push(in_chats(connection, &chats, &said)?);
+        }
+        return Ok(found);
+    }
+    let of_workspace = format!("\"{}\"", workspace_word(workspace));
+    for said in common {
         let hits = places(connection, &of_workspace, &said)?;
         if hits.is_cut {
             cut.push((said, hits));
@@ -139,7 +154,7 @@ fn of_words(connection: &Connection, workspace: Uuid, text: &str) -> Result<Vec<
             found.push(hits);
         }
     }
-    let few = in_all(&found).filter(|chats| chats.len() <= CHATS_MAX);
+    let few = in_few(&found);
     for (said, hits) in cut {
         found.push(match &few {
             Some(chats) => in_chats(connection, chats, &said)?,
@@ -149,13 +164,20 @@ fn of_words(connection: &Connection, workspace: Uuid, text: &str) -> Result<Vec<
     Ok(found)
 }
 
-fn in_chats(connection: &Connection, chats: &HashSet<Uuid>, said: &str) -> Result<Hits, ReadError> {
+/// The chats that have every word, if there are words and few chats.
+fn in_few(words: &[Hits]) -> Option<HashSet<Uuid>> {
+    in_all(words).filter(|chats| chats.len() <= CHATS_MAX)
+}
+
+fn in_chats(connection: &Connection, chats: &HashSet<Uuid>, said: &Said) -> Result<Hits, ReadError> {
     if chats.is_empty() {
         return Ok(Hits::default());
     }
     let words = chats.iter().map(|chat| format!("\"{}\"", chat_word(*chat)));
     let of_chats = words.collect::<Vec<_>>().join(" OR ");
-    places(connection, &format!("({of_chats})"), said)
+    let scope = format!("({of_chats})");
+    let all = all_places(connection, &scoped(&scope, said), HITS_MAX)?;
+    all.map_or_else(|| places(connection, &scope, said), Ok)
 }
 
 /// The words of a search that are looked for, each cut up as the index does. Without one, it finds nothing.
@@ -163,45 +185,81 @@ fn words(text: &str) -> Result<Vec<Vec<String>>, ReadError> {
     let text = text.replace(MARK, " ");
     let words = text.split_whitespace();
     let words = words.filter(|word| word.chars().any(char::is_alphanumeric));
-    let tokenizer = Connection::open_in_memory()?;
-    tokenizer.execute_batch(TOKENS)?;
-    let mut say = tokenizer.prepare("INSERT INTO said (rowid, body) VALUES (?1, ?2)")?;
-    for (number, word) in (0_u32..).zip(words.take(WORDS_MAX)) {
-        say.execute(params![number, word])?;
-    }
-    let tokens = all(
-        &tokenizer,
-        "SELECT doc, term FROM token ORDER BY doc, offset",
-        [],
-        |row| Ok((row.get::<_, u32>(0)?, row.get::<_, String>(1)?)),
-    )?;
+    let tokens = TOKENIZER.with_borrow_mut(|known| {
+        let tokenizer = match known.take() {
+            Some(tokenizer) => tokenizer,
+            None => tokenizer()?,
+        };
+        let tokens = tokens(&tokenizer, words.take(WORDS_MAX))?;
+        // not one that failed
+        *known = Some(tokenizer);
+        Ok::<_, ReadError>(tokens)
+    })?;
     let words = tokens.chunk_by(|one, other| one.0 == other.0);
     Ok(words
         .map(|tokens| tokens.iter().map(|(_, token)| token.clone()).collect())
         .collect())
 }
 
-/// How the index is asked for a word: for its parts one after the other, of the last one at least the beginning. None where
-/// no document can have it.
-fn said(connection: &Connection, tokens: &[String]) -> Result<Option<String>, ReadError> {
+thread_local! {
+    /// Cuts up words.
+    static TOKENIZER: RefCell<Option<Connection>> = const { RefCell::new(None) };
+}
+
+fn tokenizer() -> Result<Connection, ReadError> {
+    let tokenizer = Connection::open_in_memory()?;
+    tokenizer.execute_batch(TOKENS)?;
+    Ok(tokenizer)
+}
+
+/// The parts of each word, with its number.
+fn tokens<'a>(tokenizer: &Connection, words: impl Iterator<Item = &'a str>) -> Result<Vec<(u32, String)>, ReadError> {
+    tokenizer
+        .prepare_cached("INSERT INTO said (said) VALUES ('delete-all')")?
+        .execute([])?;
+    let mut say = tokenizer.prepare_cached("INSERT INTO said (rowid, body) VALUES (?1, ?2)")?;
+    for (number, word) in (0_u32..).zip(words) {
+        say.execute(params![number, word])?;
+    }
+    all(
+        tokenizer,
+        "SELECT doc, term FROM token ORDER BY doc, offset",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
+}
+
+/// How the index is asked for a word.
+struct Said {
+    body: String,
+    /// It has more places than those of a rare one.
+    is_common: bool,
+}
+
+/// For the parts of a word one after the other, of the last one at least the beginning. None where no document can have it.
+fn said(connection: &Connection, tokens: &[String]) -> Result<Option<Said>, ReadError> {
     let Some((last, before)) = tokens.split_last() else {
         return Ok(None);
     };
     let whole = format!("\"{}\"", tokens.join(" "));
     let letters = last.chars().count();
+    let (mut body, mut is_common) = (whole, false);
     if letters < PREFIX_MIN_LETTERS {
-        return Ok(Some(whole));
+        return Ok(Some(Said { body, is_common }));
     }
+    body.push_str(" *");
     if letters > INDEXED_MAX_LETTERS {
         let endings = endings(connection, last)?;
+        is_common = endings.len() > RARE_MAX;
         if endings.len() <= ENDINGS_MAX {
             let before = before.join(" ");
             let phrases = endings.iter().map(|ending| format!("\"{before} {ending}\""));
             let phrases = phrases.collect::<Vec<_>>().join(" OR ");
-            return Ok((!phrases.is_empty()).then(|| format!("({phrases})")));
+            body = format!("({phrases})");
+            return Ok((!phrases.is_empty()).then_some(Said { body, is_common }));
         }
     }
-    Ok(Some(format!("{whole} *")))
+    Ok(Some(Said { body, is_common }))
 }
 
 /// The words of the index that begin so: one more than [`ENDINGS_MAX`] at most.
@@ -229,19 +287,57 @@ pub(super) fn scope(workspace: Uuid, chat: Uuid) -> String {
     format!("{} {}", workspace_word(workspace), chat_word(chat))
 }
 
+fn scoped(scope: &str, said: &Said) -> String {
+    format!("scope : {scope} AND body : {}", said.body)
+}
+
 /// The newest places in a scope where something is said.
-fn places(connection: &Connection, scope: &str, said: &str) -> Result<Hits, ReadError> {
-    let asked = format!("scope : {scope} AND body : {said}");
+fn places(connection: &Connection, scope: &str, said: &Said) -> Result<Hits, ReadError> {
     let docs = all(
         connection,
         "SELECT rowid FROM words WHERE words MATCH ?1 ORDER BY rowid DESC LIMIT ?2",
-        params![asked, i64::try_from(HITS_MAX).unwrap_or(i64::MAX)],
-        |row| row.get::<_, i64>(0),
+        params![scoped(scope, said), i64::try_from(HITS_MAX).unwrap_or(i64::MAX)],
+        |row| row.get(0),
     )?;
-    let mut hits = Hits {
-        is_cut: docs.len() >= HITS_MAX,
-        ..Hits::default()
+    let mut hits = resolved(connection, &docs)?;
+    hits.is_cut = docs.len() >= HITS_MAX;
+    Ok(hits)
+}
+
+/// All places where something rare is said: looked for in every workspace, which takes the index a fraction of what a scope
+/// does; those of others are left out.
+fn rare_places(connection: &Connection, workspace: Uuid, said: &Said) -> Result<Option<Hits>, ReadError> {
+    if said.is_common {
+        return Ok(None);
+    }
+    let Some(mut hits) = all_places(connection, &format!("body : {}", said.body), RARE_MAX)? else {
+        return Ok(None);
     };
+    let mut own = connection.prepare_cached("SELECT 1 FROM chat WHERE id = ?1 AND workspace = ?2")?;
+    for chat in hits.all_chats() {
+        if !own.exists(params![chat.as_bytes(), workspace.as_bytes()])? {
+            hits.chats.remove(&chat);
+            hits.tickets.remove(&chat);
+        }
+    }
+    Ok(Some(hits))
+}
+
+/// All places, if these are no more than `max`. The index is much slower the other way round.
+fn all_places(connection: &Connection, asked: &str, max: usize) -> Result<Option<Hits>, ReadError> {
+    let docs = all(
+        connection,
+        "SELECT rowid FROM words WHERE words MATCH ?1 ORDER BY rowid LIMIT ?2",
+        params![asked, limit_plus_one(max)],
+        |row| row.get(0),
+    )?;
+    let are_all = docs.len() <= max;
+    are_all.then(|| resolved(connection, &docs)).transpose()
+}
+
+/// What documents are of.
+fn resolved(connection: &Connection, docs: &[i64]) -> Result<Hits, ReadError> {
+    let mut hits = Hits::default();
     let mut doc = connection.prepare_cached("SELECT chat, ticket, seq FROM doc WHERE id = ?1")?;
     let mut message = connection.prepare_cached("SELECT ticket FROM message WHERE chat = ?1 AND seq = ?2")?;
     for id in docs {
@@ -267,123 +363,4 @@ fn places(connection: &Connection, scope: &str, said: &str) -> Result<Hits, Read
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::schema::HISTORY;
-    use super::*;
-
-    fn history() -> Connection {
-        let connection = Connection::open_in_memory().unwrap();
-        HISTORY.reset(&connection).unwrap();
-        connection.execute_batch("BEGIN").unwrap();
-        connection
-    }
-
-    /// What a ticket is about, or else the name of a chat's owner.
-    fn write(connection: &Connection, (chat, ticket): (u128, Option<u32>), body: &str) {
-        let chat = Uuid::from_u128(chat);
-        let mut doc = connection
-            .prepare_cached("INSERT INTO doc (chat, ticket) VALUES (?1, ?2)")
-            .unwrap();
-        let id = doc.insert(params![chat.as_bytes(), ticket]).unwrap();
-        let mut words = connection
-            .prepare_cached("INSERT INTO words (rowid, scope, body) VALUES (?1, ?2, ?3)")
-            .unwrap();
-        words.execute(params![id, scope(Uuid::nil(), chat), body]).unwrap();
-    }
-
-    fn tickets(connection: &Connection, text: &str) -> Vec<(Uuid, u32)> {
-        let found = hits(connection, Uuid::nil(), text).unwrap();
-        let mut tickets: Vec<_> = found.tickets().map(|(chat, number)| (*chat, number)).collect();
-        tickets.sort_unstable();
-        tickets
-    }
-
-    fn assert_cut(connection: &Connection, text: &str, is_cut: bool) {
-        let found = hits(connection, Uuid::nil(), text).unwrap();
-        assert_eq!(found.is_cut, is_cut, "{text}");
-        let (_, is_cut_for_chats) = chats(connection, Uuid::nil(), text).unwrap();
-        assert_eq!(is_cut_for_chats, is_cut, "{text}");
-    }
-
-    #[test]
-    fn a_search_that_is_cut_off_says_so() {
-        let connection = history();
-        let last = u32::try_from(HITS_MAX).unwrap();
-        for number in 1..last {
-            write(&connection, (1, Some(number)), "order rare");
-        }
-        for is_cut in [false, true] {
-            assert_cut(&connection, "order", is_cut);
-            assert_cut(&connection, "order rare", is_cut);
-            // what is nowhere is known to be
-            assert_cut(&connection, "no order", false);
-            assert_cut(&connection, "nothing", false);
-            write(&connection, (1, Some(last)), "order rare");
-        }
-    }
-
-    #[test]
-    fn a_rare_word_leads_to_the_old_places_of_a_common_one() {
-        let connection = history();
-        let chat = Uuid::from_u128(1);
-        write(&connection, (1, None), "rarely");
-        write(&connection, (1, Some(1)), "hello");
-        write(&connection, (1, Some(2)), "goodbye");
-        for number in (1..).take(HITS_MAX) {
-            write(&connection, (2, Some(number)), "hello there");
-        }
-        for text in ["rarely hello", "hel rar"] {
-            assert_eq!(tickets(&connection, text), [(chat, 1)], "{text}");
-            let (found, _) = chats(&connection, Uuid::nil(), text).unwrap();
-            assert_eq!(found, HashSet::from([chat]), "{text}");
-            assert_cut(&connection, text, false);
-        }
-        assert!(tickets(&connection, "rarely hello there").is_empty());
-        for other in (3..).take(CHATS_MAX) {
-            write(&connection, (other, None), "rarely");
-        }
-        assert_cut(&connection, "rarely hello", true);
-    }
-
-    #[test]
-    fn the_beginning_of_a_word_is_enough_from_three_letters_on() {
-        let connection = history();
-        for number in 1..=200 {
-            write(&connection, (1, Some(number)), &format!("box parcél{number} wine"));
-        }
-        for (text, begins) in [
-            ("par", ""),
-            ("PARC", ""),
-            ("parce", ""),
-            ("parcel1", "1"),
-            ("parcèl19", "19"),
-            ("Parcel2", "2"),
-            ("box-parcel1", "1"),
-            ("box-parcel2", "2"),
-            ("win--", ""),
-        ] {
-            let numbers = (1..=200_u32).filter(|number| number.to_string().starts_with(begins));
-            let expected: Vec<_> = numbers.map(|number| (Uuid::from_u128(1), number)).collect();
-            assert_eq!(tickets(&connection, text), expected, "{text}");
-        }
-        for text in ["wi", "w--", "parcel5-w", "x-parcel2", "box-wine", "parcel3000"] {
-            assert!(tickets(&connection, text).is_empty(), "{text}");
-        }
-    }
-
-    #[test]
-    fn words_are_cut_up_as_the_index_does() {
-        let connection = history();
-        let text = "Größe o'clock ΣΊΣΥΦΟΣ naïve a-b +49 İzmir 東京";
-        write(&connection, (1, Some(1)), text);
-        let indexed = all(
-            &connection,
-            "SELECT term FROM vocabulary WHERE col = 'body' ORDER BY offset",
-            [],
-            |row| row.get::<_, String>(0),
-        );
-        assert_eq!(words(text).unwrap().concat(), indexed.unwrap());
-        let marked = words(&format!("{MARK}chat")).unwrap();
-        assert_eq!(marked, [["chat"]]);
-    }
-}
+mod tests;
