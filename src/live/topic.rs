@@ -80,25 +80,22 @@ impl EventFilter {
             && !(self.hides_admin && NEED_ADMIN.iter().any(|prefix| name.starts_with(prefix)))
     }
 
+    /// The wanted ones of these types.
+    fn types_of(&self, names: &[&'static str]) -> Vec<Key> {
+        let is_wanted = |name: &&str| self.types.is_empty() || self.types.iter().any(|wanted| wanted == name);
+        names.iter().copied().filter(is_wanted).map(Key::Type).collect()
+    }
+
     fn keys(&self) -> Vec<Key> {
         match (self.ticket_id, self.chat_id) {
             (Some(id), _) => vec![Key::Ticket(id)],
             (None, Some(id)) => vec![Key::Chat(id)],
             (None, None) if self.types.is_empty() && self.channel_ids.is_empty() => vec![Key::Any],
-            (None, None) if self.types.is_empty() => {
-                let of_posts = OF_POSTS.into_iter().map(Key::Type);
-                self.channel_ids
-                    .iter()
-                    .copied()
-                    .map(Key::Channel)
-                    .chain(of_posts)
-                    .collect()
-            }
+            (None, None) if self.channel_ids.is_empty() => self.types_of(NAMES),
             (None, None) => {
-                let known = NAMES
-                    .iter()
-                    .filter(|name| self.types.iter().any(|wanted| wanted == *name));
-                known.copied().map(Key::Type).collect()
+                let mut keys: Vec<_> = self.channel_ids.iter().copied().map(Key::Channel).collect();
+                keys.extend(self.types_of(&OF_POSTS));
+                keys
             }
         }
     }
@@ -120,6 +117,11 @@ fn filter_keys(filter: &TicketFilter) -> Vec<Key> {
             Vec::new()
         },
         filter.statuses.iter().copied().map(Key::Status).collect(),
+        filter
+            .reasons
+            .iter()
+            .map(|reason| Key::Status(reason.status()))
+            .collect(),
         vec![Key::Any],
     ];
     for other in others {
