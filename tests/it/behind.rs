@@ -122,6 +122,22 @@ async fn fields_of_a_stream_do_not_wait_for_what_is_written_meanwhile() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_query_waits_for_what_its_node_has_acknowledged() {
+    let redis = Redis::start();
+    let late = Late::start(&redis).await;
+    let client = late.client();
+    let channel = client.channel().await;
+    let place = (id::first_workspace(), channel.parse().unwrap());
+    late.stall().await;
+    say(&late.node, place, "ada", 1).await;
+    let asked = tokio::spawn(async move { client.data("{ tickets { totalCount } }", json!({})).await });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!asked.is_finished(), "it is not there yet");
+    late.store.release();
+    assert_eq!(asked.await.unwrap()["tickets"]["totalCount"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_receipt_that_a_node_has_not_taken_in_is_waited_for() {
     let redis = Redis::start();
     let late = Late::start(&redis).await;

@@ -125,6 +125,34 @@ async fn a_half_that_is_behind_catches_up_and_the_other_takes_nothing_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_view_reads_from_the_histories_what_the_logs_no_longer_have() {
+    let redis = Redis::start();
+    let [whole, old, new] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let (first, mut world) = begun(whole.path(), Some(&redis), (60, 0x01d)).await;
+    for step in 0..800 {
+        if step == 300 {
+            first.services.live.catch_up(WAIT).await.unwrap();
+            for file in [STATE, HISTORY] {
+                copy(file, whole.path(), old.path());
+            }
+        }
+        world.step(&first).await;
+    }
+    first.services.live.catch_up(WAIT).await.unwrap();
+    let expected = answers(&first, &world).await;
+    for partition in 0..first.store.partitions() {
+        redis.cli(&["XTRIM", &format!("sb:{{p{partition:02}}}:log"), "MAXLEN", "0"]);
+    }
+    for (data, what) in [(&old, "an old view"), (&new, "a new view")] {
+        let late = node(data.path(), Some(&redis)).await;
+        assert_same(&answers(&late, &world).await, &expected, what);
+        assert_eq!(late.services.live.view().recount().await.unwrap(), [], "{what}");
+        late.close().await;
+    }
+    first.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_follows_misses_nothing_while_one_half_cannot_write() {
     let redis = Redis::start();
     for (file, what) in [(STATE, "the state was locked"), (HISTORY, "the history was locked")] {

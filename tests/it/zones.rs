@@ -1,6 +1,8 @@
 //! Records made by hand: lists of tickets made at certain times (what a walk passes over has none of them), of tickets that
 //! few have, and the age of queues.
 
+mod broad;
+
 use std::sync::Arc;
 
 use switchboard::domain::event::{Cause, Profile};
