@@ -1,28 +1,21 @@
 //! `switchboard load` as users run it: every scenario against a running server, and what it says of one that lies.
 
+mod liar;
+
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use axum::Json;
-use axum::extract::State;
 use futures_util::future::join_all;
-use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
-use tokio_tungstenite::tungstenite::protocol::Message;
-use tokio_tungstenite::{accept_hdr_async, connect_async};
 
-use crate::support::{Client, KEY, Process, Redis, TestApp};
+use self::liar::{HONEST, Lie, Lies, Times};
+use crate::support::{KEY, Process, Redis, TestApp};
 
 /// What every run of these tests sends.
 const MESSAGES: u64 = 120;
-
-/// Changes an answer on its way.
-type Lie = fn(&mut Value);
-/// How often a frame to a subscriber comes.
-type Times = fn(&str) -> usize;
+/// Two who watch tickets: one each of them as it changes, one a queue.
+const DASHBOARDS: (&str, &[&str]) = ("dashboards", &["--subscribers", "2"]);
+const MISSED: &str = "dashboards miss no change of a ticket";
 
 fn load(url: &str, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_switchboard"))
@@ -105,75 +98,6 @@ async fn every_scenario_holds_on_redis() {
     every_scenario_holds(&process).await;
 }
 
-async fn answer(State((client, lie)): State<(Client, Lie)>, Json(question): Json<Value>) -> Json<Value> {
-    let query = question["query"].as_str().unwrap();
-    let mut answer = client.send(query, question["variables"].clone()).await.unwrap();
-    lie(&mut answer);
-    Json(answer)
-}
-
-async fn listen() -> (TcpListener, String) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    (listener, address)
-}
-
-/// A socket goes through; of what comes to its subscriber, each frame so many times.
-#[allow(clippy::result_large_err, reason = "tungstenite says what its callback returns")]
-async fn pass(caller: TcpStream, honest: &str, times: Times) {
-    let protocol = ("sec-websocket-protocol", "graphql-transport-ws");
-    let mut request = format!("ws://{honest}/graphql").into_client_request().unwrap();
-    request.headers_mut().insert(protocol.0, protocol.1.parse().unwrap());
-    let accepted = accept_hdr_async(caller, |_: &Request, mut response: Response| {
-        response.headers_mut().insert(protocol.0, protocol.1.parse().unwrap());
-        Ok(response)
-    });
-    let (mut to_caller, from_caller) = accepted.await.unwrap().split();
-    let (to_server, mut from_server) = connect_async(request).await.unwrap().0.split();
-    let answers = async {
-        while let Some(Ok(frame)) = from_server.next().await {
-            let times = if let Message::Text(text) = &frame {
-                times(text.as_str())
-            } else {
-                1
-            };
-            for _ in 0..times {
-                if to_caller.send(frame.clone()).await.is_err() {
-                    return;
-                }
-            }
-        }
-    };
-    tokio::select! {
-        _ = from_caller.forward(to_server) => {}
-        () = answers => {}
-    }
-}
-
-/// A server before another one, which lies in its answers and to its subscribers. Its root.
-async fn liar(client: Client, (lie, times): (Lie, Times)) -> String {
-    let ((front, address), (back, liar)) = (listen().await, listen().await);
-    let honest = client.url.trim_start_matches("http://").to_owned();
-    let app: axum::Router = axum::Router::new().fallback(answer).with_state((client, lie));
-    tokio::spawn(async move { axum::serve(back, app).await.unwrap() });
-    tokio::spawn(async move {
-        while let Ok((mut caller, _)) = front.accept().await {
-            let (honest, liar) = (honest.clone(), liar.clone());
-            tokio::spawn(async move {
-                // a socket begins with GET, a question is a POST
-                let mut method = [0; 3];
-                caller.peek(&mut method).await.unwrap();
-                if &method == b"GET" {
-                    return pass(caller, &honest, times).await;
-                }
-                let mut server = TcpStream::connect(liar).await.unwrap();
-                let _ = tokio::io::copy_bidirectional(&mut caller, &mut server).await;
-            });
-        }
-    });
-    format!("http://{address}")
-}
-
 fn list<'a>(answer: &'a mut Value, place: &str) -> Option<&'a mut Vec<Value>> {
     answer.pointer_mut(place).and_then(Value::as_array_mut)
 }
@@ -226,9 +150,9 @@ async fn breaks(
     process: &Process,
     (scenario, more): (&'static str, &'static [&'static str]),
     promise: Option<&str>,
-    lies: (Lie, Times),
+    lies: Lies,
 ) {
-    let (output, report) = run(liar(process.client(), lies).await, scenario, more).await;
+    let (output, report) = run(liar::start(process.client(), lies).await, scenario, more).await;
     let text = String::from_utf8_lossy(&output.stdout);
     let all = report["invariants"].as_array().into_iter().flatten();
     let broken = all.filter(|invariant| invariant["outcome"] == "broken");
@@ -243,7 +167,6 @@ async fn breaks(
 async fn a_server_that_lies_breaks_the_promise_that_it_lies_about() {
     let data = tempfile::tempdir().unwrap();
     let process = Process::start(data.path(), None).await;
-    let once: Times = |_| 1;
     let lies: [(Option<&str>, Lie); 8] = [
         (None, |_| {}),
         (None, refuse_to_look_back_at_first),
@@ -262,15 +185,12 @@ async fn a_server_that_lies_breaks_the_promise_that_it_lies_about() {
             add_one(answer, "/data/tickets/totalCount")
         }),
     ];
-    let steady = lies.map(|(promise, lie)| breaks(&process, ("steady", &[]), promise, (lie, once)));
-    let missed = Some("dashboards miss no change of a ticket");
-    let another_version: Lie = |answer| add_one(answer, "/data/tickets/nodes/0/version");
-    let dashboards = breaks(
-        &process,
-        ("dashboards", &["--subscribers", "2"]),
-        missed,
-        (another_version, once),
-    );
+    let steady = lies.map(|(promise, lie)| breaks(&process, ("steady", &[]), promise, Lies { lie, ..HONEST }));
+    let another_version = Lies {
+        lie: |answer| add_one(answer, "/data/tickets/nodes/0/version"),
+        ..HONEST
+    };
+    let dashboards = breaks(&process, DASHBOARDS, Some(MISSED), another_version);
     tokio::join!(join_all(steady), dashboards);
 }
 
@@ -284,10 +204,92 @@ async fn a_server_that_lies_about_repeats_or_to_its_subscribers_is_found_out() {
         |frame| 1 + usize::from(frame.contains("-77\"")),
     ];
     let complete = Some("subscribers get everything once and in order");
-    let told = frames.map(|times| breaks(&process, ("steady", &[]), complete, (|_| {}, times)));
+    let told = frames.map(|times| breaks(&process, ("steady", &[]), complete, Lies { times, ..HONEST }));
     let repeats = Some("repeats are answered as duplicates of the same message");
-    let repeated = breaks(&process, ("redelivery", &[]), repeats, (answer_as_new, |_| 1));
+    let as_new = Lies {
+        lie: answer_as_new,
+        ..HONEST
+    };
+    let repeated = breaks(&process, ("redelivery", &[]), repeats, as_new);
     tokio::join!(join_all(told), repeated);
+}
+
+/// What a subscription gives with a frame; null where that is something else.
+fn item(frame: &str) -> Value {
+    let frame: Value = serde_json::from_str(frame).unwrap_or(Value::Null);
+    frame["payload"]["data"]["item"].clone()
+}
+
+/// `ticketChanged` gives one message of many.
+fn is_a_change_of_a_ticket(frame: &str) -> bool {
+    item(frame)["event"].is_object() && frame.contains("-77\"")
+}
+
+/// `queue` gives what the last message of all changed. Others may be passed over, as their changes come as one.
+fn is_the_last_change_of_a_queue(frame: &str) -> bool {
+    item(frame)["kind"].is_string() && frame.contains("-119\"")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_that_a_dashboard_misses_or_gets_twice_are_found_out() {
+    let data = tempfile::tempdir().unwrap();
+    let process = Process::start(data.path(), None).await;
+    let frames: [Times; 5] = [
+        |frame| usize::from(!is_a_change_of_a_ticket(frame)),
+        |frame| 1 + usize::from(is_a_change_of_a_ticket(frame)),
+        |frame| usize::from(!is_the_last_change_of_a_queue(frame)),
+        |frame| usize::from(item(frame)["kind"] != "ENTER"),
+        |frame| 1 + usize::from(item(frame)["kind"] == "UPDATE"),
+    ];
+    let told = frames.map(|times| breaks(&process, DASHBOARDS, Some(MISSED), Lies { times, ..HONEST }));
+    join_all(told).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_server_that_stalls_is_timed_from_when_it_was_due() {
+    let data = tempfile::tempdir().unwrap();
+    let process = Process::start(data.path(), None).await;
+    let stalling = Lies {
+        // the hot chat's, of the first second
+        stalls: |variables| variables.to_string().contains("-30\""),
+        ..HONEST
+    };
+    let (output, report) = run(liar::start(process.client(), stalling).await, "hot-chat", &[]).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    // message 30 is due after 0.5 s and waits for 1 s, and what follows in its chat with it: the thirteenth of them, which
+    // is message 43, for 0.78 s. From when it was sent, all but the first would take no time.
+    for times in [&report["acknowledge_ms"], &report["deliver_ms"]["events"]] {
+        assert_eq!(times["count"], MESSAGES, "{report:#}");
+        assert!(times["p90"].as_f64().unwrap() >= 700.0, "{report:#}");
+        assert!(times["max"].as_f64().unwrap() >= 1_000.0, "{report:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_without_a_terminal_says_how_far_it_is_and_what_came_of_it() {
+    let data = tempfile::tempdir().unwrap();
+    let process = Process::start(data.path(), None).await;
+    let url = process.url.clone();
+    // past the first line, which comes after 10 s
+    let long = ["--scenario", "steady", "--rate", "5", "--seconds", "14"];
+    let long = tokio::task::spawn_blocking(move || load(&url, &long));
+    let (long, (short, _)) = tokio::join!(long, run(process.url.clone(), "steady", &[]));
+    let long = long.unwrap();
+    let said = String::from_utf8_lossy(&long.stderr);
+    let line = said
+        .lines()
+        .find(|line| line.contains("/70 sent, "))
+        .unwrap_or_default();
+    assert!(
+        line.starts_with("switchboard: ") && line.contains(" acknowledged, "),
+        "{said}"
+    );
+    for (output, all) in [(&long, "70 of 70"), (&short, "120 of 120")] {
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{text}");
+        assert!(text.starts_with("load steady on ") && text.contains(all), "{text}");
+        assert!(!text.contains("switchboard: "), "{text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

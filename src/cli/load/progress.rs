@@ -1,6 +1,6 @@
 //! What whoever runs it sees meanwhile: a line at the foot of the terminal, or one now and then where there is none.
 
-use std::io::Write as _;
+use std::io::Write;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -53,12 +53,15 @@ impl Progress {
         loop {
             tokio::select! {
                 () = end.cancelled() => return,
-                () = tokio::time::sleep(Duration::from_millis(every)) => self.show(shared, phase),
+                () = tokio::time::sleep(Duration::from_millis(every)) => {
+                    self.show(shared, phase, &mut std::io::stderr());
+                }
             }
         }
     }
 
-    fn show(&self, shared: &Shared, phase: Phase) {
+    /// Changes the line at the foot of the terminal, or writes one where there is none.
+    fn show(&self, shared: &Shared, phase: Phase, lines: &mut impl Write) {
         let (position, message) = match phase {
             Phase::Sending => (shared.figures.sent.get(), sending(shared)),
             Phase::Checking => (shared.figures.chats_read.get(), "chats read".to_owned()),
@@ -66,7 +69,7 @@ impl Progress {
         if self.0.is_hidden() {
             let length = self.0.length().unwrap_or(0);
             // a line that nobody takes is no reason to end
-            let _ = writeln!(std::io::stderr(), "switchboard: {position}/{length} {message}");
+            let _ = writeln!(lines, "switchboard: {position}/{length} {message}");
         } else {
             self.0.set_position(position);
             self.0.set_message(message);
@@ -93,4 +96,36 @@ fn sending(shared: &Shared) -> String {
         times.p50,
         times.p99,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use indicatif::ProgressDrawTarget;
+
+    use super::super::sender::tests::shared;
+    use super::*;
+
+    #[test]
+    fn without_a_terminal_a_line_says_how_far_a_run_is() {
+        let shared = shared();
+        let progress = Progress(ProgressBar::with_draw_target(Some(4), ProgressDrawTarget::hidden()));
+        let shown = |phase| {
+            let mut lines = Vec::new();
+            progress.show(&shared, phase, &mut lines);
+            String::from_utf8(lines).unwrap()
+        };
+        let figures = &shared.figures;
+        figures.sent.add(3);
+        for millis in [10, 100] {
+            figures.receipt(Duration::from_secs(1), Duration::from_millis(millis));
+        }
+        figures.error("OVERLOADED");
+        assert_eq!(
+            shown(Phase::Sending),
+            "switchboard: 3/4 sent, 2 acknowledged, 1/s, 1 errors, p50 10.0 ms, p99 100.0 ms\n"
+        );
+        progress.begin_checking(7);
+        figures.chats_read.add(5);
+        assert_eq!(shown(Phase::Checking), "switchboard: 5/7 chats read\n");
+    }
 }

@@ -368,7 +368,7 @@ pub(super) fn due(plan: &Plan, start: Instant, index: u32) -> Instant {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::num::NonZeroU32;
 
     use super::super::client::Key;
@@ -377,11 +377,11 @@ mod tests {
     use super::*;
 
     /// Of four messages of one chat, one a second, for a server that is not there.
-    fn sender(start: Instant) -> Sender {
+    pub(in super::super) fn shared() -> Shared {
         let one = NonZeroU32::MIN;
         let plan = Plan::new(Scenario::Steady, "abc".into(), one, (4, one));
         let url = "http://127.0.0.1:9/graphql".parse().unwrap();
-        let shared = Shared {
+        Shared {
             client: Client::new(url, &Key("key".into()), 1).unwrap(),
             channel_id: Uuid::nil(),
             ledger: Ledger::new(plan.clone()),
@@ -389,8 +389,11 @@ mod tests {
             repeated: Repeated::default(),
             stop: CancellationToken::new(),
             plan,
-        };
-        Sender::new(Arc::new(shared), start)
+        }
+    }
+
+    fn sender(start: Instant) -> Sender {
+        Sender::new(Arc::new(shared()), start)
     }
 
     #[test]

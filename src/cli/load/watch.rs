@@ -411,6 +411,7 @@ fn changed(places: &TicketPlaces, dashboard: &mut Dashboard, ticket: &Ticket) {
 #[cfg(test)]
 mod tests {
     use super::super::finding::Invariant;
+    use super::super::sender::tests::shared;
     use super::*;
 
     #[test]
@@ -456,5 +457,38 @@ mod tests {
         let gap = r#"{"data":{"item":{"cursor":"c","reason":"r"}}}"#;
         let payload: Payload = serde_json::from_str(gap).unwrap();
         assert_eq!(payload.data.unwrap().item.reason.as_deref(), Some("r"));
+    }
+
+    #[test]
+    fn times_to_subscribers_are_from_when_messages_were_due() {
+        let shared = Arc::new(shared());
+        let began = Instant::now().checked_sub(Duration::from_secs(50)).unwrap();
+        let start = Arc::new(OnceLock::from(began));
+        let places = Arc::new(TicketPlaces::new(1));
+        let dashboard = Mutex::default();
+        let data = r#""data":{"message":{"externalId":"abc-3"}}"#;
+        let ticket = r#""id":"00000000-0000-0000-0000-000000000001","version":1"#;
+        let newest = r#""messages":{"nodes":[{"externalId":"abc-3"}]}"#;
+        for (watched, item) in [
+            (Watched::Events, format!(r#""chatSeq":1,{data}"#)),
+            (
+                Watched::Tickets { places, dashboard },
+                format!(r#""ticket":{{{ticket}}},"event":{{"type":"message.received",{data}}}"#),
+            ),
+            (
+                Watched::Queue(Mutex::default()),
+                format!(r#""tickets":[{{{ticket},{newest}}}]"#),
+            ),
+        ] {
+            let subscriber = Subscriber::new(Arc::clone(&shared), Arc::clone(&start), watched);
+            let payload = format!(r#"{{"data":{{"item":{{"cursor":"c",{item}}}}}}}"#);
+            subscriber.take(&payload).unwrap();
+        }
+        let figures = &shared.figures;
+        for times in [&figures.to_events, &figures.to_ticket_changed, &figures.to_queue] {
+            let times = times.percentiles();
+            // three seconds after the start
+            assert!(times.count == 1 && times.p50 >= 47_000.0, "{times:?}");
+        }
     }
 }
