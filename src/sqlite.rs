@@ -66,6 +66,7 @@ fn open_reader(path: &Path, beside: Option<&Path>) -> rusqlite::Result<Connectio
         connection.pragma_update(Some(file), "cache_size", -8_192)?;
         connection.pragma_update(Some(file), "mmap_size", 0)?;
     }
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     settle(&connection)?;
     Ok(connection)
 }

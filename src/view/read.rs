@@ -303,7 +303,10 @@ fn at_one_moment<T>(
     ask: impl FnOnce(&Connection) -> Result<T, ReadError>,
 ) -> Result<T, ReadError> {
     let moment = connection.unchecked_transaction()?;
-    ask(&moment)
+    let answer = ask(&moment)?;
+    // what a search makes for itself stays
+    moment.commit()?;
+    Ok(answer)
 }
 
 impl View {

@@ -1,7 +1,6 @@
 //! Full-text search: every word must be found somewhere in a ticket: in its subject or summary, in one of its messages,
 //! or in the name or identifier of its owner.
 
-use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -16,7 +15,7 @@ pub const WORDS_MAX: usize = 8;
 pub const SEARCH_MAX_BYTES: usize = 256;
 /// Of a word, so many of the newest places are looked at.
 pub const HITS_MAX: usize = 1_000;
-/// A word that is in more places is looked for again in the chats that have all others, if these are no more.
+/// Where the rarer words lead to no more chats, the others are looked for there alone.
 const CHATS_MAX: usize = 100;
 /// From so many letters on, the beginning of a word is enough.
 const PREFIX_MIN_LETTERS: usize = 3;
@@ -32,10 +31,12 @@ const RARE_MAX: usize = 50;
 /// Begins the words that say whose a document is, and none that is searched for.
 const MARK: char = '\u{e000}';
 
-/// As `words` in the schema, in tables of their own.
+/// As `words` in the schema, in tables that a connection has for itself.
 const TOKENS: &str = "
-CREATE VIRTUAL TABLE said USING fts5 (body, content='', tokenize='unicode61 remove_diacritics 2');
-CREATE VIRTUAL TABLE token USING fts5vocab (said, instance);
+CREATE VIRTUAL TABLE IF NOT EXISTS temp.said USING fts5 (
+  body, content='', tokenize='unicode61 remove_diacritics 2');
+CREATE VIRTUAL TABLE IF NOT EXISTS temp.token USING fts5vocab (temp, said, instance);
+INSERT INTO temp.said (said) VALUES ('delete-all');
 ";
 
 /// From one word of the index to the next, whatever number of places each has.
@@ -126,11 +127,11 @@ fn in_all(words: &[Hits]) -> Option<HashSet<Uuid>> {
     chats.reduce(|found, chats| found.intersection(&chats).copied().collect())
 }
 
-/// Where each word is. If words that are in few places lead to few chats, the others are looked for there alone: so a rare
-/// word leads to the old places of a common one, too.
+/// Where each word is. If words that are in few places lead to few chats, the others are looked for there alone, those
+/// last that are in very many: so a rare word leads to the old places of a common one.
 fn of_words(connection: &Connection, workspace: Uuid, text: &str) -> Result<Vec<Hits>, ReadError> {
     let (mut found, mut common, mut cut) = (Vec::new(), Vec::new(), Vec::new());
-    for tokens in words(text)? {
+    for tokens in words(connection, text)? {
         match said(connection, &tokens)? {
             None => found.push(Hits::default()),
             Some(said) => match rare_places(connection, workspace, &said)? {
@@ -139,15 +140,12 @@ fn of_words(connection: &Connection, workspace: Uuid, text: &str) -> Result<Vec<
             },
         }
     }
-    if let Some(chats) = in_few(&found) {
-        for said in common {
-            found.push(in_chats(connection, &chats, &said)?);
-        }
-        return Ok(found);
-    }
     let of_workspace = format!("\"{}\"", workspace_word(workspace));
     for said in common {
-        let hits = places(connection, &of_workspace, &said)?;
+        let hits = match in_few(&found) {
+            Some(chats) => in_chats(connection, &chats, &said)?,
+            None => places(connection, &of_workspace, &said)?,
+        };
         if hits.is_cut {
             cut.push((said, hits));
         } else {
@@ -181,58 +179,32 @@ fn in_chats(connection: &Connection, chats: &HashSet<Uuid>, said: &Said) -> Resu
 }
 
 /// The words of a search that are looked for, each cut up as the index does. Without one, it finds nothing.
-fn words(text: &str) -> Result<Vec<Vec<String>>, ReadError> {
+fn words(connection: &Connection, text: &str) -> Result<Vec<Vec<String>>, ReadError> {
     let text = text.replace(MARK, " ");
     let words = text.split_whitespace();
     let words = words.filter(|word| word.chars().any(char::is_alphanumeric));
-    let tokens = TOKENIZER.with_borrow_mut(|known| {
-        let tokenizer = match known.take() {
-            Some(tokenizer) => tokenizer,
-            None => tokenizer()?,
-        };
-        let tokens = tokens(&tokenizer, words.take(WORDS_MAX))?;
-        // not one that failed
-        *known = Some(tokenizer);
-        Ok::<_, ReadError>(tokens)
-    })?;
+    connection.execute_batch(TOKENS)?;
+    let mut say = connection.prepare_cached("INSERT INTO temp.said (rowid, body) VALUES (?1, ?2)")?;
+    for (number, word) in (0_u32..).zip(words.take(WORDS_MAX)) {
+        say.execute(params![number, word])?;
+    }
+    let tokens = all(
+        connection,
+        "SELECT doc, term FROM temp.token ORDER BY doc, offset",
+        [],
+        |row| Ok((row.get::<_, u32>(0)?, row.get::<_, String>(1)?)),
+    )?;
     let words = tokens.chunk_by(|one, other| one.0 == other.0);
     Ok(words
         .map(|tokens| tokens.iter().map(|(_, token)| token.clone()).collect())
         .collect())
 }
 
-thread_local! {
-    /// Cuts up words.
-    static TOKENIZER: RefCell<Option<Connection>> = const { RefCell::new(None) };
-}
-
-fn tokenizer() -> Result<Connection, ReadError> {
-    let tokenizer = Connection::open_in_memory()?;
-    tokenizer.execute_batch(TOKENS)?;
-    Ok(tokenizer)
-}
-
-/// The parts of each word, with its number.
-fn tokens<'a>(tokenizer: &Connection, words: impl Iterator<Item = &'a str>) -> Result<Vec<(u32, String)>, ReadError> {
-    tokenizer
-        .prepare_cached("INSERT INTO said (said) VALUES ('delete-all')")?
-        .execute([])?;
-    let mut say = tokenizer.prepare_cached("INSERT INTO said (rowid, body) VALUES (?1, ?2)")?;
-    for (number, word) in (0_u32..).zip(words) {
-        say.execute(params![number, word])?;
-    }
-    all(
-        tokenizer,
-        "SELECT doc, term FROM token ORDER BY doc, offset",
-        [],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )
-}
-
 /// How the index is asked for a word.
 struct Said {
     body: String,
-    /// It has more places than those of a rare one.
+    /// It has more places than those of a rare one, or may take long to be found where it is not looked for in a scope: one
+    /// of several parts is looked for in all places of each.
     is_common: bool,
 }
 
@@ -243,14 +215,14 @@ fn said(connection: &Connection, tokens: &[String]) -> Result<Option<Said>, Read
     };
     let whole = format!("\"{}\"", tokens.join(" "));
     let letters = last.chars().count();
-    let (mut body, mut is_common) = (whole, false);
+    let (mut body, mut is_common) = (whole, !before.is_empty());
     if letters < PREFIX_MIN_LETTERS {
         return Ok(Some(Said { body, is_common }));
     }
     body.push_str(" *");
     if letters > INDEXED_MAX_LETTERS {
         let endings = endings(connection, last)?;
-        is_common = endings.len() > RARE_MAX;
+        is_common = is_common || endings.len() > RARE_MAX;
         if endings.len() <= ENDINGS_MAX {
             let before = before.join(" ");
             let phrases = endings.iter().map(|ending| format!("\"{before} {ending}\""));

@@ -80,9 +80,37 @@ fn a_rare_word_leads_to_the_old_places_of_a_common_one() {
         assert_cut(&connection, text, false);
     }
     assert!(tickets(&connection, "rarely hello there").is_empty());
-    for other in (3..).take(CHATS_MAX) {
+    // in more places than those of a rare one, but in few chats
+    for other in (3..).take(CHATS_MAX - 1) {
         write(&connection, (other, None), "rarely");
     }
+    assert_eq!(tickets(&connection, "rarely hello"), [(chat, 1)]);
+    write(&connection, (2_000, None), "rarely");
+    assert_cut(&connection, "rarely hello", true);
+}
+
+#[test]
+fn words_that_are_in_fewer_chats_lead_to_those_in_more() {
+    let connection = empty();
+    let chat = Uuid::from_u128(1);
+    write(&connection, (1, Some(1)), "hello medium");
+    for other in 1..=50 {
+        write(&connection, (other, None), "rarely");
+    }
+    for number in (2..).take(60) {
+        write(&connection, (100, Some(number)), "medium");
+    }
+    for number in (2..).take(HITS_MAX + 1) {
+        write(&connection, (2, Some(number)), "hello");
+    }
+    for text in ["rarely medium hello", "hello rarely medium"] {
+        assert_eq!(tickets(&connection, text), [(chat, 1)], "{text}");
+        assert_cut(&connection, text, false);
+    }
+    // the newest of what is too much there too
+    let newest = tickets(&connection, "rarely hello");
+    assert_eq!(newest.len(), HITS_MAX);
+    assert!(!newest.contains(&(chat, 1)));
     assert_cut(&connection, "rarely hello", true);
 }
 
@@ -144,7 +172,7 @@ fn words_are_cut_up_as_the_index_does() {
         [],
         |row| row.get::<_, String>(0),
     );
-    assert_eq!(words(text).unwrap().concat(), indexed.unwrap());
-    let marked = words(&format!("{MARK}chat")).unwrap();
+    assert_eq!(words(&connection, text).unwrap().concat(), indexed.unwrap());
+    let marked = words(&connection, &format!("{MARK}chat")).unwrap();
     assert_eq!(marked, [["chat"]]);
 }
