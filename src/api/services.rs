@@ -79,11 +79,14 @@ impl Services {
             return;
         }
         let wait = Duration::from_millis(OWN_WRITES_WAIT_MS);
-        for (partition, position) in (0_u16..).zip(self.router.acknowledged()) {
-            if position > 0 && !self.live.wait_for(partition, position, wait).await {
-                break;
+        let all = async {
+            for (partition, position) in (0_u16..).zip(self.router.acknowledged()) {
+                if position > 0 && !self.live.wait_for(partition, position, wait).await {
+                    break;
+                }
             }
-        }
+        };
+        let _ = tokio::time::timeout(wait, all).await;
     }
 
     /// Waits until everything that the store holds now can be read here: what is not found then is not there.

@@ -131,7 +131,7 @@ async fn a_query_waits_for_what_its_node_has_acknowledged() {
     late.stall().await;
     say(&late.node, place, "ada", 1).await;
     let asked = tokio::spawn(async move { client.data("{ tickets { totalCount } }", json!({})).await });
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(!asked.is_finished(), "it is not there yet");
     late.store.release();
     assert_eq!(asked.await.unwrap()["tickets"]["totalCount"], 1);

@@ -141,7 +141,9 @@ async fn a_view_reads_from_the_histories_what_the_logs_no_longer_have() {
     first.services.live.catch_up(WAIT).await.unwrap();
     let expected = answers(&first, &world).await;
     for partition in 0..first.store.partitions() {
-        redis.cli(&["XTRIM", &format!("sb:{{p{partition:02}}}:log"), "MAXLEN", "0"]);
+        let log = format!("sb:{{p{partition:02}}}:log");
+        redis.cli(&["XTRIM", &log, "MAXLEN", "0"]);
+        assert_eq!(redis.cli(&["XLEN", &log]).trim(), "0");
     }
     for (data, what) in [(&old, "an old view"), (&new, "a new view")] {
         let late = node(data.path(), Some(&redis)).await;
