@@ -53,6 +53,7 @@ mod halves;
 mod hooks;
 mod isolation;
 mod keys;
+mod laggards;
 mod leaks;
 mod lifecycle;
 mod limited_key;
