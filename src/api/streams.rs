@@ -352,3 +352,6 @@ impl Subscriber {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

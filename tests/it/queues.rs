@@ -1,17 +1,23 @@
 //! Live queues and counters: what a client makes of them is what a look at all records gives, at every cursor.
 
+mod past;
+mod questions;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use switchboard::domain::{Event, Priority, Status, Ticket, id};
+use switchboard::domain::{Status, Ticket, id};
 use switchboard::live::Cursor;
 use switchboard::store::Heads;
-use switchboard::view::{StatsFilter, TicketFilter, TicketOrder};
+use switchboard::view::StatsFilter;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::past::Past;
+use self::questions::{NAMED, Question, questions};
 use crate::lists::{Row, matches, sort, stats};
-use crate::support::world::{ChatModel, World};
+use crate::support::world::{Dice, World};
 use crate::support::{Client, Frame, KEY, Redis, Socket, TestApp, make_workspace};
 
 const TICKET: &str = "id version status reason priority assignee { id } updatedAt";
@@ -30,53 +36,59 @@ pub fn queue(arguments: &str) -> String {
 #[derive(Default)]
 struct Known {
     tickets: Vec<Value>,
-    /// What the list was at each cursor, with the counters.
-    states: Vec<(String, Vec<Value>, Value)>,
+    /// What the list was at each moment, with the counters.
+    states: Vec<(Heads, Vec<Value>, Value)>,
+    /// Where the last item was in the logs, and whether that was all of its moment.
+    last: Option<(Heads, bool)>,
     snapshots: usize,
     changes: usize,
 }
 
 impl Known {
     fn take(&mut self, item: &Value) {
-        let id = |ticket: &Value| ticket["id"].as_str().unwrap().to_owned();
         if item["__typename"] == "QueueSnapshot" {
             self.tickets = item["tickets"].as_array().unwrap().clone();
             self.snapshots += 1;
         } else {
             assert_eq!(item["__typename"], "QueueChange", "{item:#}");
+            self.change(item);
             self.changes += 1;
-            let ticket = item["ticket"].clone();
-            let before = self.tickets.len();
-            self.tickets.retain(|known| id(known) != id(&ticket));
-            let was_there = self.tickets.len() < before;
-            assert_eq!(was_there, item["kind"] != "ENTER", "{item:#}");
-            if item["kind"] == "LEAVE" {
-                assert!(item["index"].is_null());
-            } else {
-                let index = item["index"].as_u64().unwrap() as usize;
-                self.tickets.insert(index, ticket);
-            }
-            if item["isLast"] == false {
-                return;
-            }
         }
         assert_eq!(item["stats"]["cursor"], item["cursor"]);
-        let cursor = item["cursor"].as_str().unwrap().to_owned();
-        self.states.push((cursor, self.tickets.clone(), item["stats"].clone()));
-    }
-}
-
-/// Everything that happened, by the place in the logs.
-type Records = Vec<(usize, u64, Event)>;
-
-async fn records(app: &TestApp, world: &World) -> Records {
-    let mut all = Vec::new();
-    for chat_id in world.chats() {
-        for record in app.node.store.history(chat_id, 0, 100_000).await.unwrap() {
-            all.push((record.partition.into(), record.position, Event::clone(&record.event)));
+        let is_whole = item["isLast"] != false;
+        let now = self.go_on(item, is_whole);
+        if is_whole {
+            self.states.push((now, self.tickets.clone(), item["stats"].clone()));
         }
     }
-    all
+
+    /// Puts a ticket where it is now. An update changes it, or its place.
+    fn change(&mut self, item: &Value) {
+        let ticket = &item["ticket"];
+        let at = self.tickets.iter().position(|known| known["id"] == ticket["id"]);
+        let before = at.map(|at| self.tickets.remove(at));
+        assert_eq!(before.is_some(), item["kind"] != "ENTER", "{item:#}");
+        let index = item["index"].as_u64().map(|index| index as usize);
+        assert_eq!(index.is_some(), item["kind"] != "LEAVE", "{item:#}");
+        if item["kind"] == "UPDATE" {
+            assert!(at != index || before.as_ref() != Some(ticket), "no news: {item:#}");
+        }
+        if let Some(index) = index {
+            self.tickets.insert(index, ticket.clone());
+        }
+    }
+
+    /// Where an item is in the logs: never before the one before it, and just there where both are of one moment.
+    fn go_on(&mut self, item: &Value, is_whole: bool) -> Heads {
+        let now = heads(item["cursor"].as_str().unwrap());
+        if let Some((last, was_whole)) = &self.last {
+            assert_eq!(now.epoch, last.epoch, "{item:#}");
+            assert!(!now.is_behind(last), "{item:#} comes after {last:?}");
+            assert_eq!(now != *last, *was_whole, "{item:#} comes after {last:?}");
+        }
+        self.last = Some((now.clone(), is_whole));
+        now
+    }
 }
 
 fn heads(cursor: &str) -> Heads {
@@ -86,32 +98,10 @@ fn heads(cursor: &str) -> Heads {
     }
 }
 
-fn model_at(records: &Records, cursor: &str) -> BTreeMap<Uuid, ChatModel> {
-    let heads = heads(cursor);
-    let mut of_chat: BTreeMap<Uuid, Vec<&Event>> = BTreeMap::new();
-    for (partition, position, event) in records {
-        if *position <= heads.positions[*partition] {
-            of_chat.entry(event.aggregate_id).or_default().push(event);
-        }
-    }
-    let chats = of_chat.into_iter();
-    chats.map(|(id, events)| (id, ChatModel::replay(events))).collect()
-}
-
 /// Holds every state that a client knew against the records until its cursor.
-fn check(records: &Records, known: &Known, question: &Question) {
-    for (cursor, tickets, counters) in &known.states {
-        let model = model_at(records, cursor);
-        let rows: Vec<Row<'_>> = model
-            .iter()
-            .flat_map(|(chat_id, chat)| {
-                chat.tickets.values().map(|ticket| Row {
-                    chat_id: *chat_id,
-                    chat,
-                    ticket,
-                })
-            })
-            .collect();
+fn check(past: &Past, known: &Known, question: &Question) {
+    for (heads, tickets, counters) in &known.states {
+        let rows = past.rows(heads);
         let mut expected: Vec<&Row<'_>> = rows.iter().filter(|row| matches(row, &question.filter)).collect();
         sort(&mut expected, question.order);
         expected.truncate(question.first);
@@ -158,96 +148,17 @@ fn check_counters(shown: &Value, counted: &switchboard::view::QueueStats) {
     assert_eq!(shown["oldestNewAt"].as_str().map(at), counted.oldest_new_at);
 }
 
-struct Question {
-    arguments: String,
-    filter: TicketFilter,
-    order: TicketOrder,
-    first: usize,
-}
-
-fn questions(world: &World) -> Vec<Question> {
-    let open = vec![Status::New, Status::Active];
-    let question = |arguments: String, filter, order, first| Question {
-        arguments,
-        filter,
-        order,
-        first,
-    };
-    vec![
-        question(
-            "first: 10".into(),
-            TicketFilter::default(),
-            TicketOrder::UpdatedDesc,
-            10,
-        ),
-        question(
-            "filter: { statuses: [NEW, ACTIVE] }, orderBy: WAITING_LONGEST, first: 7".into(),
-            TicketFilter {
-                statuses: open.clone(),
-                ..TicketFilter::default()
-            },
-            TicketOrder::WaitingLongest,
-            7,
-        ),
-        question(
-            format!(
-                "filter: {{ assigneeIds: [\"{}\"] }}, orderBy: PRIORITY, first: 100",
-                world.agents[0]
-            ),
-            TicketFilter {
-                assignee_ids: vec![world.agents[0]],
-                ..TicketFilter::default()
-            },
-            TicketOrder::Priority,
-            100,
-        ),
-        question(
-            format!(
-                "filter: {{ teamIds: [\"{}\"], priorities: [HIGH, MEDIUM] }}, orderBy: CREATED_ASC, first: 5",
-                world.teams[1]
-            ),
-            TicketFilter {
-                team_ids: vec![world.teams[1]],
-                priorities: vec![Priority::High, Priority::Medium],
-                ..TicketFilter::default()
-            },
-            TicketOrder::CreatedAsc,
-            5,
-        ),
-        question(
-            format!(
-                "filter: {{ tagIds: [\"{}\"], channelIds: [\"{}\", \"{}\"], unassigned: false, includeRemoved: true }}, first: 100",
-                world.tags[2], world.channels[0], world.channels[2]
-            ),
-            TicketFilter {
-                tag_ids: vec![world.tags[2]],
-                channel_ids: vec![world.channels[0], world.channels[2]],
-                unassigned: Some(false),
-                include_removed: true,
-                ..TicketFilter::default()
-            },
-            TicketOrder::UpdatedDesc,
-            100,
-        ),
-        question(
-            format!(
-                "filter: {{ responderIds: [\"{}\"] }}, orderBy: CREATED_DESC, first: 20",
-                world.responders[0]
-            ),
-            TicketFilter {
-                responder_ids: vec![world.responders[0]],
-                ..TicketFilter::default()
-            },
-            TicketOrder::CreatedDesc,
-            20,
-        ),
-    ]
-}
-
-/// Reads until nothing comes for a while.
-async fn read(socket: &mut Socket, known: &mut BTreeMap<String, Known>) {
-    while let Ok(frame) = tokio::time::timeout(Duration::from_millis(400), socket.next()).await {
-        let Frame::Json(frame) = frame else { panic!("{frame:?}") };
+/// Reads until all is over and nothing came for a while.
+async fn read(mut socket: Socket, over: CancellationToken) -> BTreeMap<String, Known> {
+    let mut known: BTreeMap<String, Known> = BTreeMap::new();
+    loop {
+        let was_over = over.is_cancelled();
+        let frame = match tokio::time::timeout(Duration::from_millis(400), socket.next()).await {
+            Ok(Frame::Json(frame)) => frame,
+            Ok(closed) => panic!("{closed:?}"),
+            Err(_) if was_over => return known,
+            Err(_) => continue,
+        };
         assert_eq!(frame["type"], "next", "{frame:#}");
         assert!(frame["payload"]["errors"].is_null(), "{frame:#}");
         let id = frame["id"].as_str().unwrap().to_owned();
@@ -255,23 +166,30 @@ async fn read(socket: &mut Socket, known: &mut BTreeMap<String, Known>) {
     }
 }
 
+/// When the tickets were made, in order.
+async fn made(app: &TestApp, world: &World) -> Vec<u64> {
+    let model = world.model(&app.node).await;
+    let tickets = model.values().flat_map(|chat| chat.tickets.values());
+    let mut made: Vec<u64> = tickets.map(|ticket| ticket.created_at).collect();
+    made.sort_unstable();
+    made
+}
+
 async fn replay(app: &TestApp, seed: u64) {
     let mut world = World::new(&app.node, id::first_workspace(), (12, seed)).await;
     for _ in 0..300 {
         world.step(&app.node).await;
     }
-    let questions = questions(&world);
-    let mut known: BTreeMap<String, Known> = BTreeMap::new();
+    let questions = questions(&world, &mut Dice(!seed), &made(app, &world).await);
+    let (over, mut readers) = (CancellationToken::new(), Vec::new());
     // equal ones share an execution; the second joins while things happen
-    let mut sockets = [
-        Socket::connect(&app.url, KEY).await,
-        Socket::connect(&app.url, KEY).await,
-    ];
-    for (part, socket) in sockets.iter_mut().enumerate() {
+    for part in 0..2 {
+        let mut socket = Socket::connect(&app.url, KEY).await;
         for (number, question) in questions.iter().enumerate() {
             let id = format!("{number}-{part}");
             socket.subscribe(&id, &queue(&question.arguments), json!({})).await;
         }
+        readers.push(tokio::spawn(read(socket, over.clone())));
         for _ in 0..250 {
             world.step(&app.node).await;
             if world.dice.once_in(20) {
@@ -279,26 +197,42 @@ async fn replay(app: &TestApp, seed: u64) {
             }
         }
     }
-    for socket in &mut sockets {
-        read(socket, &mut known).await;
+    over.cancel();
+    let mut known = BTreeMap::new();
+    for reader in readers {
+        known.extend(reader.await.unwrap());
     }
-    let records = records(app, &world).await;
+    let past = Past::of(app, &world).await;
     let waits_for_somebody = |ticket: &Ticket| ticket.status() == Status::New && ticket.assignee_id.is_some();
-    let mut tickets = records.iter().filter_map(|(_, _, event)| event.ticket.as_deref());
-    assert!(tickets.any(waits_for_somebody));
+    assert!(past.ever(waits_for_somebody));
     for (id, known) in &known {
         let number: usize = id.split('-').next().unwrap().parse().unwrap();
         assert_eq!(known.snapshots, 1, "{id}");
-        check(&records, known, &questions[number]);
+        check(&past, known, &questions[number]);
     }
     assert_eq!(known.len(), questions.len() * 2);
     let states: Vec<usize> = known.values().map(|known| known.states.len()).collect();
     assert!(states.iter().sum::<usize>() > 200, "{states:?}");
+    for (name, is_named) in NAMED {
+        let mut naming = questions
+            .iter()
+            .enumerate()
+            .filter(|(_, question)| is_named(&question.filter));
+        assert!(
+            naming.any(|(number, _)| known[&format!("{number}-0")].changes > 0),
+            "{name}"
+        );
+    }
     // the end is what the query says
     for (number, question) in questions.iter().enumerate() {
         let query = queue_as_query(&app.client(), question).await;
         for part in 0..2 {
-            assert_eq!(known[&format!("{number}-{part}")].tickets, query);
+            assert_eq!(
+                known[&format!("{number}-{part}")].tickets,
+                query,
+                "{}",
+                question.arguments
+            );
         }
     }
 }

@@ -1,4 +1,7 @@
-//! Subscriptions: the very same sequence, however often a subscriber is cut off; and the socket's rules.
+//! Subscriptions: the very same sequence, however often a subscriber is cut off; which of them are not the same; and the
+//! socket's rules.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -367,5 +370,109 @@ async fn a_busy_stream_does_not_starve_another() {
             return;
         }
         assert!(place < 1_999, "the quiet stream waits behind the busy one");
+    }
+}
+
+/// What came to each operation of a socket.
+type Came = BTreeMap<String, Vec<Value>>;
+
+/// Reads until each of these operations has had so many answers.
+async fn read_until(socket: &mut Socket, came: &mut Came, ids: &[String], count: usize) {
+    while ids
+        .iter()
+        .any(|id| came.get(id).is_none_or(|answers| answers.len() < count))
+    {
+        let Frame::Json(frame) = socket.next().await else {
+            panic!("an open socket")
+        };
+        let payload = &frame["payload"];
+        match frame["type"].as_str() {
+            Some("next") if payload["errors"].is_null() => {
+                let id = frame["id"].as_str().unwrap().to_owned();
+                came.entry(id).or_default().push(payload["data"].clone());
+            }
+            Some("complete") if frame["id"] == "heard" => {}
+            _ => panic!("{frame:#}"),
+        }
+    }
+}
+
+/// A socket that has subscribed to all of these, by their ids, and misses nothing that comes after.
+async fn subscribed(app: &TestApp, operations: &[(String, Value)]) -> (Socket, Came) {
+    let mut socket = Socket::connect(&app.url, KEY).await;
+    for (id, payload) in operations {
+        socket
+            .send(json!({ "id": id, "type": "subscribe", "payload": payload }))
+            .await;
+    }
+    // the server takes what it hears in turn
+    socket.subscribe("heard", "{ __typename }", json!({})).await;
+    let mut came = Came::new();
+    read_until(&mut socket, &mut came, &["heard".to_owned()], 1).await;
+    (socket, came)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_document_with_other_variables_is_another_subscription() {
+    let documents = [
+        "subscription($chat: UUID!) { events(chatId: $chat) { ... on Event { chatId } } }",
+        "subscription($chat: UUID!) { ticketChanged(filter: { chatIds: [$chat] }) {
+           ... on TicketChange { ticket { chat { id } } } } }",
+        "subscription($chat: UUID!) { queue(filter: { chatIds: [$chat] }) {
+           ... on QueueSnapshot { tickets { chat { id } } } ... on QueueChange { ticket { chat { id } } } } }",
+    ];
+    let app = TestApp::start().await;
+    let client = app.client();
+    let channel = client.channel().await;
+    let (mut chats, mut operations) = (Vec::new(), Vec::new());
+    for owner in ["ada", "bob"] {
+        let receipt = client.say(&channel, owner, owner, "hello").await;
+        let chat = receipt["chat"]["id"].as_str().unwrap().to_owned();
+        for (number, document) in documents.iter().enumerate() {
+            let payload = json!({ "query": document, "variables": { "chat": chat } });
+            operations.push((format!("{number} {owner}"), payload));
+        }
+        chats.push((owner, chat));
+    }
+    let (mut socket, mut came) = subscribed(&app, &operations).await;
+    // what is said before a queue's snapshot is no change of it
+    let queues = ["2 ada".to_owned(), "2 bob".to_owned()];
+    read_until(&mut socket, &mut came, &queues, 1).await;
+    for round in 0..3 {
+        for (owner, _) in &chats {
+            client.say(&channel, owner, &format!("{owner} {round}"), "hello").await;
+        }
+    }
+    let ids: Vec<String> = operations.into_iter().map(|(id, _)| id).collect();
+    read_until(&mut socket, &mut came, &ids, 2).await;
+    for (owner, own) in &chats {
+        let is_own = |answer: &Value| {
+            let text = answer.to_string();
+            chats.iter().all(|(_, chat)| text.contains(chat) == (chat == own))
+        };
+        for (id, answers) in came.iter().filter(|(id, _)| id.ends_with(owner)) {
+            assert!(answers.iter().all(is_own), "{id}: {answers:#?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_document_with_another_operation_is_another_subscription() {
+    let document = "subscription Messages { events(types: [\"message.received\"]) { ... on Event { type } } }
+        subscription Tickets { events(types: [\"ticket.created\"]) { ... on Event { type } } }";
+    let app = TestApp::start().await;
+    let client = app.client();
+    let channel = client.channel().await;
+    let operations =
+        ["Messages", "Tickets"].map(|name| (name.to_owned(), json!({ "query": document, "operationName": name })));
+    let (mut socket, mut came) = subscribed(&app, &operations).await;
+    for owner in ["ada", "bob"] {
+        client.say(&channel, owner, owner, "hello").await;
+    }
+    let ids = operations.map(|(id, _)| id);
+    read_until(&mut socket, &mut came, &ids, 2).await;
+    for (id, name) in [("Messages", "message.received"), ("Tickets", "ticket.created")] {
+        let answer = json!({ "events": { "type": name } });
+        assert_eq!(came[id], [answer.clone(), answer], "{id}");
     }
 }

@@ -69,7 +69,7 @@ pub struct Principal {
 }
 
 impl Principal {
-    pub(super) fn of(workspace_id: Uuid, key: &ApiKey, secret: &KeySecret) -> Self {
+    pub(in crate::api) fn of(workspace_id: Uuid, key: &ApiKey, secret: &KeySecret) -> Self {
         let grant = &key.grant;
         Self {
             workspace_id,

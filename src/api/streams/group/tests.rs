@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+
 use super::*;
 
 fn at(ordinal: u64) -> Place {
@@ -357,4 +359,84 @@ fn who_comes_to_a_group_that_is_held_up_reads_by_itself() {
     assert!(!window.is_paced(), "it has come so far");
     let mut ahead = window.join();
     assert!(window.go_back(&mut ahead, &at(last.saturating_add(1_000))));
+}
+
+/// Counters, with so many members.
+fn newest<const N: usize>() -> (Arc<Group>, [Member; N]) {
+    let group = Arc::new(Group::default());
+    group.open(Kind::Newest, None);
+    let members = std::array::from_fn(|_| Arc::clone(&group).join());
+    (group, members)
+}
+
+/// What a member takes without waiting, if there is anything.
+fn at_once(member: &mut Member) -> Option<String> {
+    member.next(&at(0)).now_or_never().map(text)
+}
+
+#[test]
+fn the_newest_comes_once_to_each_and_at_once_to_who_comes_later() {
+    let (group, [mut one]) = newest();
+    assert_eq!(at_once(&mut one), None, "there is none yet");
+    for value in ["first", "second"] {
+        group.give(answer(value), Item::Snapshot);
+        let mut late = Arc::clone(&group).join();
+        for member in [&mut one, &mut late] {
+            assert_eq!(at_once(member).as_deref(), Some(value));
+            assert_eq!(at_once(member), None, "it has {value}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_is_woken_for_nothing_waits_on_for_the_next() {
+    let (group, [mut one]) = newest();
+    group.give(answer("first"), Item::Snapshot);
+    let past = at(0);
+    assert_eq!(text(one.next(&past).await), "first");
+    let mut next = Box::pin(one.next(&past));
+    for _ in 0..3 {
+        assert!(futures_util::poll!(&mut next).is_pending());
+        group.wake();
+    }
+    assert!(futures_util::poll!(&mut next).is_pending());
+    group.give(answer("second"), Item::Snapshot);
+    group.wake();
+    assert_eq!(text(next.await), "second");
+    assert_eq!(at_once(&mut one), None);
+}
+
+#[test]
+fn who_was_slow_has_the_newest_and_none_of_the_older_ones() {
+    let (group, [mut quick, mut slow]) = newest();
+    for number in 0..100 {
+        let value = number.to_string();
+        group.give(answer(&value), Item::Snapshot);
+        assert_eq!(at_once(&mut quick), Some(value));
+    }
+    assert_eq!(group.state.lock().window.held(), 0, "nobody waits for the slow one");
+    assert_eq!(at_once(&mut slow).as_deref(), Some("99"));
+    assert_eq!(at_once(&mut slow), None);
+}
+
+#[test]
+fn the_end_comes_after_the_newest() {
+    for (why, end) in [(None, ""), (Some(answer("why")), "last: why")] {
+        let (group, [mut quick, mut slow, mut silent]) = newest();
+        group.give(answer("older"), Item::Snapshot);
+        assert_eq!(at_once(&mut slow).as_deref(), Some("older"));
+        group.give(answer("newest"), Item::Snapshot);
+        assert_eq!(at_once(&mut quick).as_deref(), Some("newest"));
+        match why {
+            Some(why) => group.end_with(why),
+            None => group.end(),
+        }
+        let mut late = Arc::clone(&group).join();
+        for member in [&mut slow, &mut silent, &mut late] {
+            assert_eq!(at_once(member).as_deref(), Some("newest"));
+        }
+        for member in [&mut quick, &mut slow, &mut silent, &mut late] {
+            assert_eq!(at_once(member).as_deref(), Some(end));
+        }
+    }
 }
