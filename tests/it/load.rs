@@ -250,14 +250,14 @@ async fn what_waits_for_a_server_that_stalls_is_timed_from_when_it_was_due() {
     let data = tempfile::tempdir().unwrap();
     let process = Process::start(data.path(), None).await;
     let stalling = Lies {
-        // the hot chat's, of the first second
+        // of the hot chat
         stalls: |variables| variables.to_string().contains("-30\""),
         ..HONEST
     };
     let (output, report) = run(liar::start(process.client(), stalling).await, "hot-chat", &[]).await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    // message 30 is due after 0.5 s and waits for 1 s, and what follows in its chat with it: the thirteenth of them, which
-    // is message 43, for 0.78 s. From when it was sent, all but the first would take no time.
+    // message 30 is due after 0.5 s and waits for 1 s, and with it what follows in its chat: the thirteenth of these,
+    // message 43, for 0.78 s. From when they were sent, all but the first take next to no time.
     for times in [&report["acknowledge_ms"], &report["deliver_ms"]["events"]] {
         assert_eq!(times["count"], MESSAGES, "{report:#}");
         assert!(times["p90"].as_f64().unwrap() >= 700.0, "{report:#}");
