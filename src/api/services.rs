@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::auth::Principal;
@@ -79,14 +80,13 @@ impl Services {
             return;
         }
         let wait = Duration::from_millis(OWN_WRITES_WAIT_MS);
-        let all = async {
-            for (partition, position) in (0_u16..).zip(self.router.acknowledged()) {
-                if position > 0 && !self.live.wait_for(partition, position, wait).await {
-                    break;
-                }
+        let begin = Instant::now();
+        for (partition, position) in (0_u16..).zip(self.router.acknowledged()) {
+            let left = wait.saturating_sub(begin.elapsed());
+            if position > 0 && !self.live.wait_for(partition, position, left).await {
+                break;
             }
-        };
-        let _ = tokio::time::timeout(wait, all).await;
+        }
     }
 
     /// Waits until everything that the store holds now can be read here: what is not found then is not there.

@@ -3,13 +3,8 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use switchboard::domain::id;
-use tokio::net::TcpStream;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::protocol::Message;
 
 use crate::crowd::{SHARED, narrow, waiting};
 use crate::support::{Client, KEY, Socket, TestApp};
@@ -25,7 +20,7 @@ const WAITED_FOR: Duration = Duration::from_millis(100);
 
 /// A reader with little room, which can stop.
 struct Laggard {
-    socket: WebSocketStream<TcpStream>,
+    socket: Socket,
     ports: HashSet<u16>,
 }
 
@@ -33,47 +28,9 @@ impl Laggard {
     async fn connect(url: &str) -> Self {
         let stream = narrow(url).await;
         let ports = HashSet::from([stream.local_addr().unwrap().port()]);
-        let address = format!("{}/graphql", url.replace("http://", "ws://"));
-        let mut request = address.into_client_request().unwrap();
-        let headers = request.headers_mut();
-        headers.insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
-        let (socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
-        let mut laggard = Self { socket, ports };
-        let init = json!({ "type": "connection_init", "payload": { "authorization": KEY } });
-        laggard.send(&init).await;
-        assert_eq!(laggard.frame().await["type"], "connection_ack");
-        let payload = json!({ "query": SHARED, "variables": { "after": null } });
-        let subscribe = json!({ "id": "1", "type": "subscribe", "payload": payload });
-        laggard.send(&subscribe).await;
-        laggard
-    }
-
-    async fn send(&mut self, frame: &Value) {
-        self.socket.send(Message::text(frame.to_string())).await.unwrap();
-    }
-
-    /// The next frame that is not a ping, 30 seconds at most.
-    async fn frame(&mut self) -> Value {
-        loop {
-            let next = tokio::time::timeout(Duration::from_secs(30), self.socket.next());
-            match next.await.expect("a frame within 30 s") {
-                Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).unwrap(),
-                Some(Ok(Message::Ping(_))) => {}
-                other => panic!("it was cut off: {other:?}"),
-            }
-        }
-    }
-
-    async fn item(&mut self) -> Value {
-        let frame = self.frame().await;
-        assert_eq!(frame["type"], "next", "{frame:#}");
-        frame["payload"]["data"]["events"].clone()
-    }
-
-    /// Whether nothing comes for so long.
-    async fn is_silent(&mut self, millis: u64) -> bool {
-        let limit = Duration::from_millis(millis);
-        tokio::time::timeout(limit, self.item()).await.is_err()
+        let mut socket = Socket::over(stream, url, KEY).await;
+        socket.subscribe("1", SHARED, json!({ "after": null })).await;
+        Self { socket, ports }
     }
 
     /// How many bytes wait for it outside the server.
@@ -119,7 +76,7 @@ impl Party {
                 call().await;
             }
         }
-        while laggard.is_silent(100).await {
+        while laggard.socket.is_silent(100).await {
             call().await;
         }
         let chat = id::chat(id::first_workspace(), channel.parse().unwrap(), "ada");
@@ -181,10 +138,11 @@ impl Party {
     /// The laggard reads on: it is given the very same, in the same order.
     async fn catch_up(&mut self) {
         while self.taken < self.given.len() {
-            let item = self.laggard.item().await;
-            if self.counts(&item) {
+            let data = self.laggard.socket.item().await.expect("an open socket");
+            let item = &data["events"];
+            if self.counts(item) {
                 let (seq, expected) = (&item["chatSeq"], &self.given[self.taken]["chatSeq"]);
-                assert!(item == self.given[self.taken], "{seq} in place of {expected}");
+                assert!(*item == self.given[self.taken], "{seq} in place of {expected}");
                 self.taken += 1;
             }
         }
@@ -206,7 +164,7 @@ async fn one_that_stops_for_a_while_misses_nothing_and_shares_again() {
     let waited = party.leave_behind().await;
     assert!(waited >= WAITED_FOR, "{waited:?}: it went on by itself");
     party.catch_up().await;
-    assert!(party.laggard.is_silent(300).await, "something comes again");
+    assert!(party.laggard.socket.is_silent(300).await, "something comes again");
     let history = app.node.store.history(party.chat.parse().unwrap(), 0, 10_000).await;
     let history = history.unwrap().into_iter().map(|record| record.event);
     let said = history.filter(|event| event.body.name() == "message.received");

@@ -6,8 +6,9 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::protocol::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
 pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
@@ -18,6 +19,15 @@ pub enum Frame {
     Closed(u16, String),
 }
 
+fn request(url: &str) -> Request {
+    let url = format!("{}/graphql", url.replace("http://", "ws://"));
+    let mut request = url.into_client_request().unwrap();
+    request
+        .headers_mut()
+        .insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
+    request
+}
+
 impl Socket {
     /// Connected, not initialised.
     pub async fn raw(url: &str) -> Self {
@@ -25,12 +35,7 @@ impl Socket {
     }
 
     pub async fn try_raw(url: &str) -> Option<Self> {
-        let url = format!("{}/graphql", url.replace("http://", "ws://"));
-        let mut request = url.into_client_request().unwrap();
-        request
-            .headers_mut()
-            .insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
-        Some(Self(connect_async(request).await.ok()?.0))
+        Some(Self(connect_async(request(url)).await.ok()?.0))
     }
 
     /// Connected and acknowledged.
@@ -39,11 +44,20 @@ impl Socket {
     }
 
     pub async fn try_connect(url: &str, key: &str) -> Option<Self> {
-        let mut socket = Self::try_raw(url).await?;
+        Self::try_raw(url).await?.initialise(key).await
+    }
+
+    /// Acknowledged, over a connection that is there.
+    pub async fn over(stream: TcpStream, url: &str, key: &str) -> Self {
+        let opened = client_async(request(url), MaybeTlsStream::Plain(stream)).await;
+        Self(opened.unwrap().0).initialise(key).await.unwrap()
+    }
+
+    async fn initialise(mut self, key: &str) -> Option<Self> {
         let init = json!({ "type": "connection_init", "payload": { "authorization": format!("Bearer {key}") } });
-        socket.send(init).await;
-        match socket.next().await {
-            Frame::Json(ack) if ack["type"] == "connection_ack" => Some(socket),
+        self.send(init).await;
+        match self.next().await {
+            Frame::Json(ack) if ack["type"] == "connection_ack" => Some(self),
             _ => None,
         }
     }
