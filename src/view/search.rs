@@ -29,7 +29,7 @@ const ENDINGS_MAX: usize = 64;
 const RARE_MAX: usize = 50;
 
 /// Begins the words that say whose a document is, and none that is searched for.
-const MARK: char = '\u{e000}';
+const MARK: &str = "\u{e000}";
 
 /// As `words` in the schema, in tables that a connection has for itself.
 const TOKENS: &str = "
@@ -246,17 +246,22 @@ fn endings(connection: &Connection, beginning: &str) -> Result<Vec<String>, Read
 
 /// The word that every document of a workspace has, and no other.
 fn workspace_word(workspace: Uuid) -> String {
-    format!("{MARK}work{}", workspace.simple())
+    [
+        MARK,
+        "work",
+        workspace.simple().encode_lower(&mut Uuid::encode_buffer()),
+    ]
+    .concat()
 }
 
 /// The word that every document of a chat has, and no other.
 fn chat_word(chat: Uuid) -> String {
-    format!("{MARK}chat{}", chat.simple())
+    [MARK, "chat", chat.simple().encode_lower(&mut Uuid::encode_buffer())].concat()
 }
 
 /// The words that say whose a document is.
 pub(super) fn scope(workspace: Uuid, chat: Uuid) -> String {
-    format!("{} {}", workspace_word(workspace), chat_word(chat))
+    [&workspace_word(workspace), " ", &chat_word(chat)].concat()
 }
 
 fn scoped(scope: &str, said: &Said) -> String {

@@ -46,10 +46,25 @@ pub(in crate::view) fn apply_new(connection: &Connection, records: &[Record]) ->
     Ok(entries)
 }
 
-/// Applies new events in order.
+/// Applies new events, those of an aggregate in order. Words are written as they came, the later ones with higher ids, and
+/// after them all else, in the order of the aggregates: neighbours are on the same pages.
 pub(super) fn apply(connection: &Connection, events: &[&Event]) -> rusqlite::Result<()> {
     let mut past = Past::new(connection)?;
-    events.iter().try_for_each(|event| past.add(event))
+    let with_docs = events.iter().map(|event| Ok((*event, past.add_words(event)?)));
+    let mut sorted = with_docs.collect::<rusqlite::Result<Vec<_>>>()?;
+    sorted.sort_by_key(|(event, _)| event.aggregate_id);
+    sorted.into_iter().try_for_each(|(event, doc)| past.add(event, doc))
+}
+
+/// The message that an event brings.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others bring none")]
+fn message(event: &Event) -> Option<&Message> {
+    match &event.body {
+        EventBody::MessageReceived { message }
+        | EventBody::MessageSent { message }
+        | EventBody::NoteAdded { message } => Some(message),
+        _ => None,
+    }
 }
 
 fn says_what_it_is_about(event: &Event) -> bool {
@@ -85,42 +100,43 @@ impl<'a> Past<'a> {
         })
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the others are no messages")]
-    fn add(&mut self, event: &Event) -> rusqlite::Result<()> {
-        let mut kind = kind::OTHER;
+    /// Writes the words of an event that is no edit; says which document is that of its message.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others name nobody")]
+    fn add_words(&mut self, event: &Event) -> rusqlite::Result<Option<i64>> {
         match &event.body {
-            EventBody::MessageReceived { message }
-            | EventBody::MessageSent { message }
-            | EventBody::NoteAdded { message } => {
-                self.write_message(event, message)?;
-                kind = kind::MESSAGE;
+            EventBody::ChatCreated { owner, .. } => {
+                self.docs.add(event, Of::Identifier, &owner.external_id)?;
+                if let Some(name) = &owner.profile.name {
+                    self.docs.add(event, Of::Name, name)?;
+                }
             }
-            _ => self.amend(event)?,
+            EventBody::ChatUpdated { to, .. } => self.docs.rename(event, to.name.as_deref())?,
+            _ => {}
         }
-        if let Some(ticket) = &event.ticket {
-            self.note.execute(params![
-                event.aggregate_id.as_bytes(),
-                ticket.number,
-                kind,
-                signed(event.seq)
-            ])?;
-            if says_what_it_is_about(event) {
-                self.docs.retitle(event, ticket)?;
-            }
+        if let Some(ticket) = event.ticket.as_ref().filter(|_| says_what_it_is_about(event)) {
+            self.docs.retitle(event, ticket)?;
         }
-        Ok(())
+        let said = message(event).and_then(|message| message.content.text.as_deref());
+        said.filter(|text| !text.is_empty())
+            .map(|text| self.docs.add(event, Of::Message(event.seq), text))
+            .transpose()
     }
 
-    fn write_message(&mut self, event: &Event, message: &Message) -> rusqlite::Result<()> {
-        let said = message.content.text.as_deref().filter(|text| !text.is_empty());
-        let doc = match said {
-            Some(said) => Some(self.docs.add(event, Of::Message(event.seq), said)?),
-            None => None,
-        };
+    /// Writes the rest of an event, whose message has this document.
+    fn add(&mut self, event: &Event, doc: Option<i64>) -> rusqlite::Result<()> {
+        let (chat, seq) = (event.aggregate_id.as_bytes(), signed(event.seq));
         let ticket = event.ticket.as_ref().map(|ticket| ticket.number);
-        self.message
-            .execute(params![event.aggregate_id.as_bytes(), signed(event.seq), ticket, doc])
-            .map(drop)
+        let mut kind = kind::OTHER;
+        if message(event).is_some() {
+            self.message.execute(params![chat, seq, ticket, doc])?;
+            kind = kind::MESSAGE;
+        } else {
+            self.amend(event)?;
+        }
+        if let Some(ticket) = ticket {
+            self.note.execute(params![chat, ticket, kind, seq])?;
+        }
+        Ok(())
     }
 
     #[expect(
@@ -130,14 +146,6 @@ impl<'a> Past<'a> {
     fn amend(&mut self, event: &Event) -> rusqlite::Result<()> {
         let (chat, connection) = (event.aggregate_id.as_bytes(), self.connection);
         match &event.body {
-            EventBody::ChatCreated { owner, .. } => {
-                self.docs.add(event, Of::Identifier, &owner.external_id)?;
-                if let Some(name) = &owner.profile.name {
-                    self.docs.add(event, Of::Name, name)?;
-                }
-                Ok(())
-            }
-            EventBody::ChatUpdated { to, .. } => self.docs.rename(event, to.name.as_deref()),
             EventBody::TicketMerged { target, .. } => {
                 let source = event.ticket.as_ref().map(|ticket| ticket.number);
                 merge(connection, chat, (source, target.number))

@@ -245,11 +245,14 @@ impl Tally {
     }
 }
 
-/// The places of tickets in one order.
+/// A ticket's place in a list, with when the ticket was made where it has come there.
+type Move = ((i64, i64, [u8; 16]), Option<i64>);
+
+/// The places of tickets in one order. They are written in the end, in order: neighbours are on the same pages.
 struct Order<'a> {
     insert: CachedStatement<'a>,
     delete: CachedStatement<'a>,
-    shift: CachedStatement<'a>,
+    moves: Vec<Move>,
     zones: Option<Zones<'a>>,
 }
 
@@ -257,41 +260,45 @@ impl<'a> Order<'a> {
     fn new(connection: &'a Connection, order: &str, zones: Option<Zones<'a>>) -> rusqlite::Result<Self> {
         let prepare = |sql: &str| connection.prepare_cached(&sql.replace("{order}", order));
         Ok(Self {
-            insert: prepare("INSERT INTO by_{order} VALUES (?1, ?2, ?3, ?4)")?,
+            // one that left and came back is still there
+            insert: prepare("INSERT OR IGNORE INTO by_{order} VALUES (?1, ?2, ?3, ?4)")?,
             delete: prepare("DELETE FROM by_{order} WHERE list = ?1 AND at = ?2 AND ticket = ?3")?,
-            shift: prepare("UPDATE by_{order} SET at = ?4 WHERE list = ?1 AND at = ?2 AND ticket = ?3")?,
+            moves: Vec::new(),
             zones,
         })
     }
 
     /// From the lists and the key of before to those of now; what stays is not touched.
-    fn place(
-        &mut self,
-        (ticket, created_at): (&[u8; 16], i64),
-        before: Option<(&[i64], i64)>,
-        now: (&[i64], i64),
-    ) -> rusqlite::Result<()> {
+    fn place(&mut self, (ticket, created_at): (&[u8; 16], i64), before: Option<(&[i64], i64)>, now: (&[i64], i64)) {
         let (old, was) = before.unwrap_or((&[], now.1));
-        for list in old {
-            if !now.0.contains(list) {
-                self.delete.execute(params![list, was, ticket])?;
-            } else if was != now.1 {
-                self.shift.execute(params![list, was, ticket, now.1])?;
+        for list in old.iter().filter(|list| was != now.1 || !now.0.contains(list)) {
+            self.moves.push(((*list, was, *ticket), None));
+            if let Some(zones) = &mut self.zones {
+                zones.leave(*list, was, ticket);
             }
         }
-        for list in now.0.iter().filter(|list| !old.contains(list)) {
-            self.insert.execute(params![list, now.1, ticket, created_at])?;
-        }
-        let Some(zones) = &mut self.zones else {
-            return Ok(());
-        };
-        for list in old.iter().filter(|list| was != now.1 || !now.0.contains(list)) {
-            zones.leave(*list, was, ticket);
-        }
         for list in now.0.iter().filter(|list| was != now.1 || !old.contains(list)) {
-            zones.enter(*list, now.1, created_at);
+            self.moves.push(((*list, now.1, *ticket), Some(created_at)));
+            if let Some(zones) = &mut self.zones {
+                zones.enter(*list, now.1, created_at);
+            }
         }
-        Ok(())
+    }
+
+    /// Writes the places, and the zones after them.
+    fn finish(mut self) -> rusqlite::Result<()> {
+        // of a place the last counts
+        self.moves.sort_by_key(|(place, _)| *place);
+        for moves in self.moves.chunk_by(|one, other| one.0 == other.0) {
+            match moves.last() {
+                Some(((list, at, ticket), Some(created_at))) => {
+                    self.insert.execute(params![list, at, ticket, created_at])?;
+                }
+                Some(((list, at, ticket), None)) => drop(self.delete.execute(params![list, at, ticket])?),
+                None => {}
+            }
+        }
+        self.zones.map_or(Ok(()), Zones::finish)
     }
 }
 
@@ -343,7 +350,7 @@ impl<'a> Places<'a> {
         });
         for (index, (order, key)) in self.orders.iter_mut().zip(keys).enumerate() {
             let before = old.and_then(|(lists, keys)| Some((lists, *keys.get(index)?)));
-            order.place((id, created_at), before, (&lists, key))?;
+            order.place((id, created_at), before, (&lists, key));
         }
         match &before {
             Some(before) if before.traits == traits && before.status == status => {
@@ -381,13 +388,9 @@ impl<'a> Places<'a> {
             .map(drop)
     }
 
-    /// Writes the zones and the sums.
+    /// Writes the places and the sums.
     pub(super) fn finish(self) -> rusqlite::Result<()> {
-        for order in self.orders {
-            if let Some(zones) = order.zones {
-                zones.finish()?;
-            }
-        }
+        self.orders.into_iter().try_for_each(Order::finish)?;
         self.tally.write(self.connection)
     }
 }

@@ -65,7 +65,7 @@ pub(in crate::view) fn apply(
     for (event, ticket, placed) in tickets.values() {
         chats.places.write((event, placed), ticket)?;
     }
-    chats.places.finish()?;
+    chats.finish()?;
     Ok(known)
 }
 
@@ -75,11 +75,16 @@ fn after<'a, 'b>(events: &'a [&'b Event], seq: u64) -> &'a [&'b Event] {
     events.get(known..).unwrap_or_default()
 }
 
+/// Version, sequence number and time of an event.
+type Last = [i64; 3];
+
 /// Writes chats.
 struct Chats<'a> {
     connection: &'a Connection,
     find: CachedStatement<'a>,
     touch: CachedStatement<'a>,
+    /// The rows of those that had events, and the last of them.
+    touched: Vec<(i64, Last)>,
     places: Places<'a>,
 }
 
@@ -93,6 +98,7 @@ impl<'a> Chats<'a> {
             // RETURNING would have SQLite keep pages to undo the statement
             touch: connection
                 .prepare_cached("UPDATE chat SET version = ?2, seq = ?3, updated_at = ?4 WHERE rowid = ?1")?,
+            touched: Vec::new(),
             places: Places::new(connection)?,
         })
     }
@@ -130,12 +136,8 @@ impl<'a> Chats<'a> {
             found = self.find(chat_id)?;
         }
         if let Some(found) = found {
-            self.touch.execute(params![
-                found.row,
-                signed(last.version),
-                signed(last.seq),
-                signed(last.at)
-            ])?;
+            let last = [last.version, last.seq, last.at].map(signed);
+            self.touched.push((found.row, last));
         }
         Ok((found.map(|found| found.placed), fresh))
     }
@@ -188,6 +190,15 @@ impl<'a> Chats<'a> {
             _ => {}
         }
         Ok(false)
+    }
+
+    /// Writes what was left for the end, in order.
+    fn finish(mut self) -> rusqlite::Result<()> {
+        self.touched.sort_unstable();
+        for (row, [version, seq, at]) in self.touched {
+            self.touch.execute(params![row, version, seq, at])?;
+        }
+        self.places.finish()
     }
 
     /// Places every ticket of a chat again, whose responder or whose removal changed.
