@@ -71,7 +71,6 @@ CREATE TABLE doc (id INTEGER PRIMARY KEY, chat BLOB NOT NULL, ticket INTEGER, se
 CREATE INDEX doc_of ON doc (chat, ticket) WHERE seq IS NULL;
 CREATE VIRTUAL TABLE words USING fts5 (
   scope, body, content='', contentless_delete=1, prefix='3 4', tokenize='unicode61 remove_diacritics 2');
-INSERT INTO words (words, rank) VALUES ('automerge', 8);
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, instance);
 CREATE TABLE message (
   chat BLOB NOT NULL, seq INTEGER NOT NULL, ticket INTEGER, edit TEXT, edited_at INTEGER, deleted_at INTEGER,

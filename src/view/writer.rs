@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -13,9 +12,6 @@ use super::{Entry, apply};
 use crate::domain::Event;
 use crate::sqlite::{Durability, ReadError, open_writer};
 use crate::store::{Heads, Record};
-
-/// A checkpoint is made after so many records.
-const CHECKPOINT_RECORDS: usize = 4_096;
 
 /// Both files.
 #[derive(Debug)]
@@ -32,10 +28,6 @@ pub(super) struct Writer {
 struct Half {
     tables: Tables,
     connection: Mutex<Connection>,
-    /// Takes the log of changes into the file while the next changes are written.
-    checkpointer: Mutex<Connection>,
-    /// Records since it last did.
-    fresh: AtomicUsize,
 }
 
 /// The file beside the view's.
@@ -54,8 +46,6 @@ impl Half {
         Ok(Arc::new(Self {
             tables,
             connection: Mutex::new(connection),
-            checkpointer: Mutex::new(open_writer(path, Durability::Rebuildable)?),
-            fresh: AtomicUsize::new(0),
         }))
     }
 
@@ -73,23 +63,6 @@ impl Half {
             Ok(written)
         });
         written.await.map_err(|_| ReadError::CutOff)?
-    }
-
-    /// Counts records, and has a checkpoint made beside the writing when there were many and none is under way.
-    fn count(self: &Arc<Self>, records: usize) {
-        let fresh = self.fresh.fetch_add(records, Ordering::Relaxed).saturating_add(records);
-        if fresh < CHECKPOINT_RECORDS || self.checkpointer.is_locked() {
-            return;
-        }
-        self.fresh.store(0, Ordering::Relaxed);
-        let half = Arc::clone(self);
-        tokio::task::spawn_blocking(move || {
-            let checkpointer = half.checkpointer.lock();
-            let checkpoint = checkpointer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-            if let Err(error) = checkpoint {
-                tracing::debug!(%error, "the view's writer makes the checkpoint itself");
-            }
-        });
     }
 }
 
@@ -132,9 +105,6 @@ impl Writer {
         let mut entries = std::mem::take(&mut *held);
         for entry in &mut entries {
             entry.whereabouts = chats.get(&entry.record.event.aggregate_id).copied();
-        }
-        for half in [&self.state, &self.history] {
-            half.count(entries.len());
         }
         Ok(entries)
     }
