@@ -11,8 +11,10 @@ use crate::domain::Scope;
 use crate::store::{Followed, Heads, Record, Store, StoreError};
 use crate::view::{Entry, View};
 
-/// The most records of one turn.
-const FOLLOW_MAX: usize = 4_096;
+/// About the most records of one turn.
+const FOLLOW_MAX: usize = 16_384;
+/// While a turn of so many is taken in, the next one is read; while there are fewer, those that come meanwhile are one turn.
+const READ_AHEAD_MIN: usize = 1_024;
 /// The first and the longest pause after a failure, in milliseconds.
 const PAUSE_MS: (u64, u64) = (50, 2_000);
 /// How many aggregates are read at once when the view is built again.
@@ -68,11 +70,11 @@ pub(super) async fn open(store: &dyn Store, view: &View) -> Result<Applied, Live
 
 pub(super) async fn run(shared: &Arc<Shared>, stop: &CancellationToken) {
     let mut pause = PAUSE_MS.0;
-    let mut target = None;
+    let mut turn = Turn::default();
     loop {
         let done = tokio::select! {
             () = stop.cancelled() => return,
-            done = step(shared, &mut target) => done,
+            done = step(shared, &mut turn) => done,
         };
         let Err(error) = done else {
             pause = PAUSE_MS.0;
@@ -87,19 +89,48 @@ pub(super) async fn run(shared: &Arc<Shared>, stop: &CancellationToken) {
     }
 }
 
-async fn step(shared: &Shared, target: &mut Option<Heads>) -> Result<(), LiveError> {
+/// What one turn leaves to the next.
+#[derive(Default)]
+struct Turn {
+    /// Where the logs were when the building of the view began.
+    target: Option<Heads>,
+    /// What was read while the view took in what came before it.
+    ahead: Option<Followed>,
+}
+
+async fn step(shared: &Shared, turn: &mut Turn) -> Result<(), LiveError> {
     if shared.settings_are_stale.load(Ordering::Acquire) {
         refresh_settings(shared).await?;
     }
     let applied = shared.applied.borrow().clone();
-    if !applied.ready && target.is_none() {
-        *target = Some(shared.store.heads().await?);
+    if !applied.ready && turn.target.is_none() {
+        turn.target = Some(shared.store.heads().await?);
     }
-    match shared.store.follow(&applied.heads, FOLLOW_MAX).await? {
-        Followed::Records(records) => take_in(shared, applied, records).await?,
+    let followed = match turn.ahead.take() {
+        Some(ahead) => ahead,
+        None => shared.store.follow(&applied.heads, FOLLOW_MAX).await?,
+    };
+    match followed {
+        Followed::Records(records) => {
+            let mut heads = applied.heads;
+            advance(&mut heads, &records);
+            let is_behind = records.len() >= READ_AHEAD_MIN;
+            let take_in = async {
+                take_in(shared, records, heads.clone()).await?;
+                built_up_to(shared, &mut turn.target, &heads);
+                Ok(())
+            };
+            if !is_behind {
+                return take_in.await;
+            }
+            // both to their ends: the view must not be left while it takes in
+            let (done, ahead) = tokio::join!(take_in, shared.store.follow(&heads, FOLLOW_MAX));
+            done?;
+            turn.ahead = Some(ahead?);
+        }
         Followed::Trimmed => {
             tracing::info!("the log no longer holds what comes next: reading the aggregates");
-            *target = None;
+            turn.target = None;
             rebuild(shared).await?;
         }
         Followed::EpochChanged => {
@@ -108,26 +139,29 @@ async fn step(shared: &Shared, target: &mut Option<Heads>) -> Result<(), LiveErr
                 shared.applied.send_modify(|applied| applied.ready = false);
                 shared.view.reset().await?;
             }
-            *target = None;
+            turn.target = None;
             rebuild(shared).await?;
         }
     }
-    let Some(aim) = target else { return Ok(()) };
-    let heads = shared.applied.borrow().heads.clone();
-    let mut pairs = heads.positions.iter().zip(&aim.positions);
-    if pairs.all(|(head, aim)| head >= aim) {
-        *target = None;
-        tracing::info!("the view is up to date");
-        let (ordinal, heads) = shared.hub.now();
-        shared.applied.send_modify(|applied| {
-            applied.ready = true;
-            applied.begun = Place { ordinal, heads };
-        });
-        return Ok(());
-    }
-    let now = built(&heads, aim);
-    tell(shared, |built| *built = now);
     Ok(())
+}
+
+/// Lets the view be read once it is as far as the logs were.
+fn built_up_to(shared: &Shared, target: &mut Option<Heads>, heads: &Heads) {
+    let Some(aim) = target else { return };
+    let mut pairs = heads.positions.iter().zip(&aim.positions);
+    if !pairs.all(|(head, aim)| head >= aim) {
+        let now = built(heads, aim);
+        tell(shared, |built| *built = now);
+        return;
+    }
+    *target = None;
+    tracing::info!("the view is up to date");
+    let (ordinal, heads) = shared.hub.now();
+    shared.applied.send_modify(|applied| {
+        applied.ready = true;
+        applied.begun = Place { ordinal, heads };
+    });
 }
 
 fn built(heads: &Heads, aim: &Heads) -> Built {
@@ -152,12 +186,10 @@ fn tell(shared: &Shared, change: impl FnOnce(&mut Built)) {
     });
 }
 
-async fn take_in(shared: &Shared, applied: Applied, records: Vec<Record>) -> Result<(), LiveError> {
+async fn take_in(shared: &Shared, records: Vec<Record>, heads: Heads) -> Result<(), LiveError> {
     if records.is_empty() {
         return Ok(());
     }
-    let mut heads = applied.heads;
-    advance(&mut heads, &records);
     let entries = if shared.view.is_embedded() {
         shared.view.locate(records).await?
     } else {

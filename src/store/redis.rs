@@ -141,7 +141,8 @@ impl RedisStore {
 
     async fn read_log(&self, after: &Heads, limit: usize) -> Result<Option<HashMap<usize, Vec<Record>>>, StoreError> {
         let mut read = redis::cmd("XREAD");
-        read.arg("COUNT").arg(limit);
+        // of each log
+        read.arg("COUNT").arg(limit.div_ceil(self.partitions.len().max(1)));
         read.arg("BLOCK").arg(FOLLOW_WAIT_MS).arg("STREAMS");
         for keys in &self.partitions {
             read.arg(&keys.log);
