@@ -13,7 +13,7 @@ use crate::sqlite::ReadError;
 /// How many places of a list are read at once, at most.
 const BLOCK_MAX: usize = 256;
 
-/// How many are read at first of all lists together, and how few and how many of each.
+/// How many are read at first of all lists together, and how few (one where zones are passed over) and how many of each.
 const FIRST: (usize, usize, usize) = (48, 2, 16);
 
 /// An era is two to the power of so many milliseconds.
@@ -232,7 +232,9 @@ struct Arm<'a> {
     block: Vec<Place>,
     /// After which the next block begins.
     after: Place,
+    /// How many are read next: as many as have been.
     size: usize,
+    read: usize,
     is_done: bool,
 }
 
@@ -252,12 +254,15 @@ impl<'a> Merge<'a> {
         };
         let lists: Vec<_> = lists.collect();
         let (of_all, least, most) = FIRST;
+        // where most is passed over, an arm that looks for one more walks twice as far
+        let least = if part.has_zones() { 1 } else { least };
         let size = of_all.checked_div(lists.len()).unwrap_or(most).clamp(least, most);
         let arms = lists.into_iter().map(|list| Arm {
             list,
             block: Vec::new(),
             after,
             size,
+            read: 0,
             is_done: false,
         });
         let order = part.key.order();
@@ -332,7 +337,8 @@ impl Arm<'_> {
         let found = statement.query_map(values.as_slice(), |row| Ok((row.get(0)?, row.get(1)?)))?;
         self.block = found.collect::<rusqlite::Result<Vec<Place>>>()?;
         self.is_done = self.block.len() < self.size;
-        self.size = self.size.saturating_mul(2).min(BLOCK_MAX);
+        self.read = self.read.saturating_add(self.block.len());
+        self.size = self.read.min(BLOCK_MAX);
         self.after = self.block.last().copied().unwrap_or(self.after);
         self.block.reverse();
         Ok(())
