@@ -18,17 +18,22 @@
 
 mod support;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt as _};
 use support::{NOW, Redis, at_least, at_most, commits, setting};
 use switchboard::domain::event::{Cause, Profile};
 use switchboard::domain::{Actor, Event, EventBody, Owner, Priority, Reason, Status, Ticket, id};
+use switchboard::live::Live;
 use switchboard::store::redis::{RedisOptions, RedisStore};
-use switchboard::store::{Outcome, Record, Store};
+use switchboard::store::{Commit, Followed, Heads, Outcome, Record, Store};
 use switchboard::view::page::{Range, TicketKey};
 use switchboard::view::{StatsFilter, TicketFilter, TicketOrder, View};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// Tickets of one chat.
@@ -370,12 +375,10 @@ async fn pages() {
     );
 }
 
-/// Records a second that the view takes in, against commits of the same by Redis.
+/// Records a second that Redis commits, that a view takes in, and that a node reads from Redis' log and takes in.
 async fn keeping_up() {
-    let rounds = commits(setting("CHATS", 10_000), setting("ROUNDS", 4));
+    let rounds = commits(setting("CHATS", 10_000), setting("ROUNDS", 12));
     let records: usize = rounds[1..].iter().flatten().map(|commit| commit.events.len()).sum();
-    let taken_in = taken_in(&rounds, records).await;
-    println!("{taken_in:.0} records/s taken in by the view");
     for fsync in ["always", "everysec"] {
         let server = Redis::start_with(&["--appendonly", "yes", "--appendfsync", fsync]);
         let options = RedisOptions {
@@ -384,62 +387,84 @@ async fn keeping_up() {
             partitions: 16,
             log_retention_records: 1_000_000,
         };
-        let store = RedisStore::open(options).await.unwrap();
-        let mut start = Instant::now();
-        for (number, round) in rounds.iter().enumerate() {
-            if number == 1 {
-                start = Instant::now();
-            }
-            stream::iter(round)
-                .map(|commit| store.commit(Arc::clone(commit)))
-                .buffer_unordered(1_024)
-                .for_each(async |outcome| assert!(matches!(outcome, Outcome::Committed { .. })))
-                .await;
-        }
-        let redis = records as f64 / start.elapsed().as_secs_f64();
+        let store: Arc<dyn Store> = Arc::new(RedisStore::open(options).await.unwrap());
+        let directory = tempfile::tempdir().unwrap();
+        let open = |name: &str| View::standalone(&directory.path().join(name)).unwrap();
+        let (view, node) = (open("view.db"), open("node.db"));
+        let live = Live::open(Arc::clone(&store), node).await.unwrap();
+        // the chats
+        commit(&*store, &rounds[..1]).await;
+        let mut heads = live.applied().heads;
+        apply(&view, turns(&*store, &mut heads).await).await;
+        take_in(&live).await;
+        let committed = commit(&*store, &rounds[1..]).await;
+        let applied = apply(&view, turns(&*store, &mut heads).await).await;
+        let taken_in = take_in(&live).await;
         store.close().await;
-        println!("Redis, appendfsync {fsync}: {redis:.0} records/s committed");
-        at_least(
-            &format!("the view's records / Redis' records, appendfsync {fsync}"),
-            taken_in / redis,
-            2.0,
+        let [committed, applied, taken_in] = [committed, applied, taken_in].map(|seconds| records as f64 / seconds);
+        println!(
+            "records/s: Redis, appendfsync {fsync}, {committed:.0}; applied {applied:.0}; by a node {taken_in:.0}"
         );
+        for (what, rate, bound) in [
+            ("the view applies", applied, 2.0),
+            ("a node reads and applies", taken_in, 1.0),
+        ] {
+            at_least(
+                &format!("{what} / Redis commits, appendfsync {fsync}"),
+                rate / committed,
+                bound,
+            );
+        }
     }
 }
 
-async fn taken_in(rounds: &[Vec<Arc<switchboard::store::Commit>>], records: usize) -> f64 {
-    let directory = tempfile::tempdir().unwrap();
-    let view = View::standalone(&directory.path().join("view.db")).unwrap();
-    let mut position = 0;
-    let mut batches: Vec<Vec<Vec<Record>>> = Vec::new();
+/// What is in a store's logs after these heads, as a node would take it in.
+async fn turns(store: &dyn Store, heads: &mut Heads) -> Vec<Vec<Record>> {
+    let mut turns = Vec::new();
+    let last = store.heads().await.unwrap();
+    while *heads != last {
+        let records = match store.follow(heads, 16_384).await.unwrap() {
+            Followed::Records(records) => records,
+            Followed::Trimmed | Followed::EpochChanged => unreachable!("the logs are whole"),
+        };
+        for record in &records {
+            heads.positions[usize::from(record.partition)] = record.position;
+        }
+        turns.push(records);
+    }
+    turns
+}
+
+/// Seconds that a view takes for these.
+async fn apply(view: &View, turns: Vec<Vec<Record>>) -> f64 {
+    let start = Instant::now();
+    for records in turns {
+        view.apply(records, None).await.unwrap();
+    }
+    start.elapsed().as_secs_f64()
+}
+
+/// Seconds that a store takes for these commits.
+async fn commit(store: &dyn Store, rounds: &[Vec<Arc<Commit>>]) -> f64 {
+    let start = Instant::now();
     for round in rounds {
-        let events = round.iter().flat_map(|commit| commit.events.iter().zip(&commit.bodies));
-        let round: Vec<Record> = events
-            .map(|(event, body)| {
-                position += 1;
-                Record {
-                    partition: 0,
-                    position,
-                    event: Arc::new(event.clone()),
-                    json: body.clone().into(),
-                }
-            })
-            .collect();
-        batches.push(
-            round
-                .chunks(setting("VIEW_BATCH", 8_192))
-                .map(<[Record]>::to_vec)
-                .collect(),
-        );
+        stream::iter(round)
+            .map(|commit| store.commit(Arc::clone(commit)))
+            .buffer_unordered(1_024)
+            .for_each(async |outcome| assert!(matches!(outcome, Outcome::Committed { .. })))
+            .await;
     }
-    let mut start = Instant::now();
-    for (number, round) in batches.into_iter().enumerate() {
-        if number == 1 {
-            start = Instant::now();
-        }
-        for batch in round {
-            view.apply(batch, None).await.unwrap();
-        }
-    }
-    records as f64 / start.elapsed().as_secs_f64()
+    start.elapsed().as_secs_f64()
+}
+
+/// Seconds until a node has taken in all that is in its store's logs.
+async fn take_in(live: &Live) -> f64 {
+    let start = Instant::now();
+    let stop = CancellationToken::new();
+    let caught_up = async {
+        live.catch_up(Duration::from_mins(5)).await.unwrap();
+        stop.cancel();
+        start.elapsed().as_secs_f64()
+    };
+    tokio::join!(live.run(stop.clone()), caught_up).1
 }
