@@ -65,6 +65,9 @@ fn known(name: &str, number: u32) -> Uuid {
 /// Tickets are made within so many milliseconds.
 const TIMES: u64 = 1 << 24;
 
+/// Each is updated last within so many milliseconds after it was made.
+const UPDATED_WITHIN: u64 = 86_400_000;
+
 /// The same number for the same one, spread evenly, below `sides` and 2^24.
 fn spread(number: u32, sides: u32) -> u32 {
     (number.wrapping_mul(2_654_435_761) >> 8) % sides
@@ -90,7 +93,7 @@ fn ticket(chat_id: Uuid, chat: u32, number: u32) -> Ticket {
         "pendingChatMessages": u32::from(number == TICKETS),
         "waitingSince": (number == TICKETS).then_some(at + 7),
         "episode": 1, "version": 3, "createdAt": at, "openedAt": at, "activeAt": at,
-        "updatedAt": at + u64::from(spread((which ^ (which >> 7)).wrapping_mul(0x85eb_ca6b) >> 3, 86_400_000)),
+        "updatedAt": at + u64::from(spread((which ^ (which >> 7)).wrapping_mul(0x85eb_ca6b) >> 3, UPDATED_WITHIN as u32)),
     });
     serde_json::from_value(json).unwrap()
 }
@@ -282,13 +285,14 @@ async fn pages_of<const N: usize>(
     })
 }
 
-/// The key in the middle of a list, as far as times are spread evenly.
-fn middle(order: TicketOrder) -> TicketKey {
+/// The key in the middle of what was made within a filter's bounds.
+fn middle(order: TicketOrder, filter: &TicketFilter) -> TicketKey {
     let chat_id = Uuid::nil();
     let mut ticket = ticket(chat_id, 1, 1);
     ticket.id = Uuid::max();
-    ticket.created_at = NOW + TIMES / 2;
-    ticket.updated_at = NOW + TIMES;
+    let (first, last) = (filter.created_after, filter.created_before);
+    ticket.created_at = first.unwrap_or(NOW).midpoint(last.unwrap_or(NOW + TIMES));
+    ticket.updated_at = ticket.created_at + UPDATED_WITHIN / 2;
     ticket.waiting_since = None;
     ticket.priority = Priority::Medium;
     order.key(&ticket)
@@ -307,7 +311,7 @@ async fn pages() {
         let wanted = [
             (&few_view, filters[0], None),
             (&many_view, filters[1], None),
-            (&many_view, filters[1], Some(middle(order))),
+            (&many_view, filters[1], Some(middle(order, filters[1]))),
         ];
         let [few, many, deep] = pages_of(wanted, order).await;
         println!(

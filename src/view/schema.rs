@@ -81,6 +81,10 @@ CREATE TABLE reaction (
   at INTEGER NOT NULL, PRIMARY KEY (chat, seq, author)) WITHOUT ROWID;
 ";
 
+/// Leaves of the index that fill the pages of the view's own files: who looks for the word after a common one passes over
+/// all leaves of that.
+const LARGE_LEAVES: &str = "INSERT INTO words (words, rank) VALUES ('pgsz', 16000)";
+
 /// Embedded, the store's log is the list of events: ordinals are positions.
 const EVENT_OVER_LOG: &str = "
 CREATE VIEW event AS
@@ -145,7 +149,7 @@ pub(super) const STATE: Tables = Tables {
 
 /// What was, with the events themselves.
 pub(super) const HISTORY: Tables = Tables {
-    create: &[META_TABLE, HISTORY_TABLES, EVENT_TABLE],
+    create: &[META_TABLE, HISTORY_TABLES, LARGE_LEAVES, EVENT_TABLE],
     drop_events: "DROP TABLE IF EXISTS event",
 };
 
