@@ -157,7 +157,10 @@ async fn a_view_reads_from_the_histories_what_the_logs_no_longer_have() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_follows_misses_nothing_while_one_half_cannot_write() {
     let redis = Redis::start();
-    for (file, what) in [(STATE, "the state was locked"), (HISTORY, "the history was locked")] {
+    for (file, held_ms, what) in [
+        (STATE, 3_000, "the state was locked"),
+        (HISTORY, 4_500, "the history was locked"),
+    ] {
         let data = tempfile::tempdir().unwrap();
         let (node, mut world) = begun(data.path(), Some(&redis), (4, 0x10c)).await;
         for _ in 0..100 {
@@ -177,13 +180,19 @@ async fn who_follows_misses_nothing_while_one_half_cannot_write() {
         let before = node.store.heads().await.unwrap();
         let lock = rusqlite::Connection::open(data.path().join(file)).unwrap();
         lock.execute_batch("BEGIN IMMEDIATE").unwrap();
-        for _ in 0..100 {
+        // turns that fail are so long by now that what comes meanwhile is read ahead
+        for _ in 0..1_500 {
             world.step(&node).await;
         }
+        let begun = tokio::time::Instant::now();
+        while begun.elapsed() < Duration::from_secs(7) {
+            if begun.elapsed() > Duration::from_millis(held_ms) && !lock.is_autocommit() {
+                lock.execute_batch("ROLLBACK").unwrap();
+            }
+            world.step(&node).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         let after = node.store.heads().await.unwrap();
-        // longer than a writer waits
-        tokio::time::sleep(Duration::from_secs(7)).await;
-        lock.execute_batch("ROLLBACK").unwrap();
         node.services.live.catch_up(WAIT).await.unwrap();
         let came = before
             .positions
