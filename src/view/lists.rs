@@ -232,8 +232,9 @@ struct Arm<'a> {
     block: Vec<Place>,
     /// After which the next block begins.
     after: Place,
-    /// How many are read next: as many as have been.
+    /// How many are read next: at first as [`FIRST`] says, then as many as have been.
     size: usize,
+    /// How many have been.
     read: usize,
     is_done: bool,
 }
