@@ -12,6 +12,7 @@ use switchboard::view::page::{Range, TicketKey};
 use switchboard::view::{ChatFilter, StatsFilter, TicketFilter, TicketOrder};
 use uuid::Uuid;
 
+use crate::leaks::program::Program;
 use crate::support::world::{ChatModel, WORDS, World};
 use crate::support::{Client, Redis, TestApp, config, make_workspace};
 
@@ -155,6 +156,36 @@ async fn a_view_reads_from_the_histories_what_the_logs_no_longer_have() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_log_says_how_far_a_view_is_that_is_built_from_the_histories() {
+    let (redis, data) = (Redis::start(), tempfile::tempdir().unwrap());
+    let (first, mut world) = begun(data.path(), Some(&redis), (20, 0x109)).await;
+    for _ in 0..200 {
+        world.step(&first).await;
+    }
+    let heads = first.store.heads().await.unwrap();
+    for partition in 0..first.store.partitions() {
+        redis.cli(&["XTRIM", &format!("sb:{{p{partition:02}}}:log"), "MAXLEN", "0"]);
+    }
+    first.close().await;
+    let program = Program::start(Some(&redis.url()), "text").await;
+    let log = std::fs::read_to_string(program.log()).unwrap();
+    let of: u64 = heads.positions.iter().sum();
+    let said = log.lines().filter(|line| line.contains("building the view"));
+    let said: Vec<u64> = said
+        .map(|line| {
+            let (_, records) = line.split_once("live.records=").unwrap();
+            let (records, all) = records.split_once(" live.of=").unwrap();
+            assert_eq!(all.trim().parse(), Ok(of), "{line}");
+            records.parse().unwrap()
+        })
+        .collect();
+    assert!(
+        said.len() >= 5 && said.is_sorted() && said.iter().all(|records| *records <= of),
+        "{said:?} of {of}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_follows_misses_nothing_while_one_half_cannot_write() {
     let redis = Redis::start();
     for (file, held_ms, what) in [
@@ -180,7 +211,8 @@ async fn who_follows_misses_nothing_while_one_half_cannot_write() {
         let before = node.store.heads().await.unwrap();
         let lock = rusqlite::Connection::open(data.path().join(file)).unwrap();
         lock.execute_batch("BEGIN IMMEDIATE").unwrap();
-        // turns that fail are so long by now that what comes meanwhile is read ahead
+        // turns that fail are so long by now that what comes meanwhile is read ahead; each file is let go between two other
+        // tries, of which every second one would have what was read ahead if that were kept
         for _ in 0..1_500 {
             world.step(&node).await;
         }

@@ -1,7 +1,7 @@
 //! No secret is found in what the program writes or says: its log at its loudest, its data, Redis, errors, metrics.
 
 mod needles;
-mod program;
+pub mod program;
 
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
